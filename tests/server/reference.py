@@ -161,14 +161,18 @@ class ReferenceClient:
         self.unacknowledged: list[int] = []
         self.beat: presence_pb2.ServerHeartbeat | None = None
         """The heartbeat to be answered."""
+        self.has_greeted = False
+        """Whether the heartbeat has been sent that follows the first list of a stream."""
+        self.has_list = False
+        """Whether a list has come on this stream, or a part of one."""
         self._post = post
-        self._is_listed = False
         self._payload_of: dict[int, bytes] = {}
 
     def begin_stream(self, *, named: bool) -> None:
         """Start on another stream of the session."""
         self.roster.begin_stream(named=named)
-        self._is_listed = False
+        self.has_list = False
+        self.has_greeted = False
         self.is_due = False
         self.beat = None
         self.is_doubtful = self.is_doubtful or bool(self.selects)
@@ -185,10 +189,10 @@ class ReferenceClient:
                 self.credentials = (response.welcome.session_id, response.welcome.resume_token)
             case "snapshot":
                 self.roster.receive_snapshot(response.snapshot)
-                self._is_listed = True
+                self.has_list = True
             case "delta":
                 self.roster.receive_delta(response.delta)
-                self._is_listed = True
+                self.has_list = True
             case "heartbeat":
                 self.roster.receive_heartbeat(response.heartbeat)
                 self.beat = response.heartbeat
@@ -213,7 +217,7 @@ class ReferenceClient:
             assert self.roster.members == history[self.roster.revision], "P3: the list is not the lobby's"
 
     def _agrees(self) -> bool:
-        if self.told is None or self.is_doubtful or self.roster.is_awaiting or not self._is_listed:
+        if self.told is None or self.is_doubtful or self.roster.is_awaiting or not self.has_list:
             return True
         public_key, incarnation, is_available = self.told
         record = self.roster.members.get(public_key)

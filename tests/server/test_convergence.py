@@ -414,12 +414,15 @@ class LobbyHistory(RuleBasedStateMachine):
 
     def settle(self, person: Person) -> None:
         """Let a client read everything that there is, and check that nothing is missing."""
+        client = person.client
         while self.write(person) or self.read(person):
-            if person.client.beat is not None:
+            is_listed = client.has_list and not client.roster.is_awaiting
+            is_first_list = is_listed and not client.has_greeted
+            if person.line is not None and (client.beat is not None or is_first_list):
+                client.has_greeted = client.has_greeted or is_first_list
                 self.answer(person)
             if person.acknowledges:
                 self.acknowledge(person)
-        client = person.client
         if person.line is None or not person.is_reading:
             return
         assert not client.is_due, "P7: the word about the selection is missing"

@@ -777,6 +777,16 @@ def test_tokens_go_on_as_they_were() -> None:
     assert successor.resume(ada) is None
 
 
+def test_client_whose_last_welcome_was_lost_resumes_on_the_successor_too() -> None:
+    room = Room()
+    ada = room.join("ada")
+    known = copy_of(ada)
+    blip(room, ada)
+    successor = successor_of(room, [ada])
+    assert successor.resume(known) is None
+    assert successor.resume(ada) is Reason.BAD_TOKEN
+
+
 def test_selection_goes_on_and_is_told_again() -> None:
     room = Room()
     ada, bob = room.join("ada"), room.join("bob")

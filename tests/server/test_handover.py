@@ -15,7 +15,7 @@ from adsum.server.seat import HeldSession
 from tests.server.builders import ADA, BOB, EPOCH, LOBBY, member, session
 
 NOW = 1_700_000_000.0
-HELD = HeldSession(session("ada").id, ADA, b"t" * 32, 7, BOB, 3)
+HELD = HeldSession(session("ada").id, ADA, b"t" * 32, b"p" * 32, 7, BOB, 3)
 HANDOVER = Handover(((StoredLobby(LOBBY, EPOCH, 12, (member("ada", 3, 4), member("bob", 5, 9))), (HELD,)),))
 
 U64 = st.integers(0, 2**64 - 1)
@@ -56,7 +56,14 @@ def members(draw: st.DrawFn) -> Member:
 
 
 HELD_SESSIONS = st.builds(
-    HeldSession, st.binary(max_size=16), KEYS, KEYS, U64, st.one_of(st.just(b""), KEYS), U64
+    HeldSession,
+    st.binary(max_size=16),
+    KEYS,
+    KEYS,
+    st.one_of(st.just(b""), KEYS),
+    U64,
+    st.one_of(st.just(b""), KEYS),
+    U64,
 )
 LOBBIES = st.builds(StoredLobby, st.text(max_size=8), U64, U64, st.lists(members(), max_size=2).map(tuple))
 HANDOVERS = st.builds(
@@ -260,6 +267,7 @@ def test_no_token_is_left_in_the_file(path: Path) -> None:
         "session_id",
         "public_key",
         "token",
+        "previous_token",
         "newest_request_id",
         "selected_key",
         "selected_incarnation",

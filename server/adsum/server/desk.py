@@ -206,6 +206,7 @@ class Desk:
                     session_id=seat.session.id,
                     public_key=seat.session.public_key,
                     token=seat.token,
+                    previous_token=seat.previous_token or b"",
                     newest_request_id=seat.correspondent.newest_request_id,
                     selected_key=selection.public_key if selection else b"",
                     selected_incarnation=selection.incarnation if selection else 0,
@@ -227,6 +228,7 @@ class Desk:
                     effects.append(Drop(session, DepartureReason.LOST))
                     continue
                 seat = self._take_seat(session, one.token, now, one.newest_request_id)
+                seat.previous_token = one.previous_token or None
                 if one.selected_key:
                     seat.selection = Selection(one.selected_key, one.selected_incarnation, None)
                 patience = max(self._limits.lease_seconds, self._limits.grace_seconds)

@@ -100,11 +100,15 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class HeldSession:
-    """What a stopping server leaves of a seat for its successor. `token` is the hash that is kept."""
+    """What a stopping server leaves of a seat for its successor.
+
+    `token` and `previous_token` are the hashes that are kept, the latter empty if there is none.
+    """
 
     session_id: bytes
     public_key: bytes
     token: bytes
+    previous_token: bytes
     newest_request_id: int
     selected_key: bytes
     selected_incarnation: int
