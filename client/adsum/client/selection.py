@@ -1,0 +1,88 @@
+"""What the application has selected, as far as the server has confirmed it. Pure.
+
+The server decides. The library adds two things, both in the direction of doubt: while its own connection is
+lost nobody is AVAILABLE, and a selection whose session ended is CLEARED. After a resume the server's last
+word counts again as far as the list bears it out; a `SelectionUpdate` overrules. Nothing is ever selected
+again by itself.
+"""
+
+from dataclasses import replace
+
+from adsum.client.events import Selection, SelectionChanged
+from adsum.client.messages import SelectionReason, SelectionState, SelectionUpdate
+from adsum.client.roster import Roster
+
+
+class SelectionKeeper:
+    """Keep the selection of one session."""
+
+    def __init__(self, roster: Roster) -> None:
+        """Select nothing."""
+        self._roster = roster
+        self.current: Selection | None = None
+
+    def receive(self, update: SelectionUpdate) -> list[SelectionChanged]:
+        """Take in what the server says. Nothing follows if it says nothing new."""
+        selection = _selection_after(update)
+        if selection is not None:
+            return self._become(selection, update.revision)
+        if self.current is None:
+            return []
+        about_current = update.public_key in (self.current.public_key, b"")
+        if update.state is SelectionState.CLEARED and not about_current:
+            # The farewell of an earlier selection, after the next one was confirmed.
+            return []
+        reason = update.reason if about_current else SelectionReason.BY_CLIENT
+        return self._clear(reason, update.revision)
+
+    def lost(self, revision: int) -> list[SelectionChanged]:
+        """Doubt the selection, because the connection is lost."""
+        if self.current is None:
+            return []
+        doubted = replace(
+            self.current, state=SelectionState.UNAVAILABLE, reason=SelectionReason.NOT_CONNECTED
+        )
+        return self._become(doubted, revision)
+
+    def resumed(self, revision: int) -> list[SelectionChanged]:
+        """Believe the selection again, as far as the list bears it out."""
+        if self.current is None or self.current.reason is not SelectionReason.NOT_CONNECTED:
+            return []
+        member = self._roster.get(self.current.public_key)
+        if member is None or member.incarnation != self.current.incarnation:
+            return self._clear(SelectionReason.LOST, revision)
+        if member.is_available:
+            believed = replace(self.current, state=SelectionState.AVAILABLE, reason=SelectionReason.NONE)
+        else:
+            believed = replace(self.current, state=SelectionState.UNAVAILABLE, reason=SelectionReason.SUSPECT)
+        return self._become(believed, revision)
+
+    def session_lost(self, revision: int) -> list[SelectionChanged]:
+        """Clear the selection, because the session that held it has ended."""
+        return [] if self.current is None else self._clear(SelectionReason.SESSION_LOST, revision)
+
+    def _become(self, selection: Selection, revision: int) -> list[SelectionChanged]:
+        before, self.current = self.current, selection
+        if before == selection:
+            return []
+        was = None if before is None else before.state
+        member = self._roster.get(selection.public_key)
+        return [
+            SelectionChanged(selection.public_key, member, selection.state, selection.reason, was, revision)
+        ]
+
+    def _clear(self, reason: SelectionReason, revision: int) -> list[SelectionChanged]:
+        assert self.current is not None
+        before, self.current = self.current, None
+        member = self._roster.get(before.public_key)
+        cleared = SelectionState.CLEARED
+        return [SelectionChanged(before.public_key, member, cleared, reason, before.state, revision)]
+
+
+def _selection_after(update: SelectionUpdate) -> Selection | None:
+    is_held = update.state is SelectionState.AVAILABLE or (
+        update.state is SelectionState.UNAVAILABLE and update.reason is not SelectionReason.NOT_PRESENT
+    )
+    if not is_held or not update.public_key:
+        return None
+    return Selection(update.public_key, update.incarnation, update.state, update.reason)

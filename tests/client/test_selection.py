@@ -1,0 +1,141 @@
+"""The selection is what the server says, doubted while nobody can say it, and never made again by itself."""
+
+from dataclasses import replace
+
+from adsum.client import Liveness, Selection, SelectionChanged, SelectionReason, SelectionState
+from adsum.client.messages import SelectionUpdate
+from adsum.client.roster import Members, Roster
+from adsum.client.selection import SelectionKeeper
+from tests.client.model_lobby import a_member, key_of
+
+AVAILABLE, UNAVAILABLE, CLEARED = SelectionState.AVAILABLE, SelectionState.UNAVAILABLE, SelectionState.CLEARED
+NONE, SUSPECT, LEFT = SelectionReason.NONE, SelectionReason.SUSPECT, SelectionReason.LEFT
+BOB, CAROL = key_of("Bob"), key_of("Carol")
+
+
+class Scene:
+    """Bob and Carol are there, and a keeper looks at them."""
+
+    def __init__(self) -> None:
+        self.members = Members()
+        self.bob, self.carol = a_member("Bob", 5), a_member("Carol", 6)
+        self.members.put(self.bob)
+        self.members.put(self.carol)
+        self.keeper = SelectionKeeper(Roster(self.members))
+
+    def hear(
+        self, state: SelectionState, reason: SelectionReason = NONE, key: bytes = BOB, incarnation: int = 5
+    ) -> list[SelectionChanged]:
+        return self.keeper.receive(SelectionUpdate(0, key, incarnation, state, reason, 9))
+
+
+def test_confirmation_is_told_once() -> None:
+    scene = Scene()
+    assert scene.hear(AVAILABLE) == [SelectionChanged(BOB, scene.bob, AVAILABLE, NONE, None, 9)]
+    assert scene.keeper.current == Selection(BOB, 5, AVAILABLE, NONE)
+    assert scene.hear(AVAILABLE) == []
+
+
+def test_suspect_and_back_are_told() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    assert scene.hear(UNAVAILABLE, SUSPECT) == [
+        SelectionChanged(BOB, scene.bob, UNAVAILABLE, SUSPECT, AVAILABLE, 9)
+    ]
+    assert scene.hear(AVAILABLE) == [SelectionChanged(BOB, scene.bob, AVAILABLE, NONE, UNAVAILABLE, 9)]
+
+
+def test_gone_member_is_not_selected_any_more() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.members.drop(BOB)
+    assert scene.hear(CLEARED, LEFT) == [SelectionChanged(BOB, None, CLEARED, LEFT, AVAILABLE, 9)]
+    assert scene.keeper.current is None
+    assert scene.hear(CLEARED, LEFT) == []
+
+
+def test_selecting_somebody_else_replaces() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    assert scene.hear(AVAILABLE, NONE, CAROL, 6) == [
+        SelectionChanged(CAROL, scene.carol, AVAILABLE, NONE, AVAILABLE, 9)
+    ]
+    # The server's farewell to the one before says nothing about the one now.
+    assert scene.hear(CLEARED, SelectionReason.BY_CLIENT) == []
+    assert scene.keeper.current is not None
+    assert scene.keeper.current.public_key == CAROL
+
+
+def test_clearing_says_whom() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    by_client = SelectionReason.BY_CLIENT
+    assert scene.hear(CLEARED, by_client, b"", 0) == [
+        SelectionChanged(BOB, scene.bob, CLEARED, by_client, AVAILABLE, 9)
+    ]
+
+
+def test_selecting_somebody_absent_ends_the_selection_before() -> None:
+    scene = Scene()
+    not_present = SelectionReason.NOT_PRESENT
+    assert scene.hear(UNAVAILABLE, not_present, key_of("Nobody"), 0) == []
+    scene.hear(AVAILABLE)
+    (told,) = scene.hear(UNAVAILABLE, not_present, key_of("Nobody"), 0)
+    assert (told.public_key, told.state, told.reason) == (BOB, CLEARED, SelectionReason.BY_CLIENT)
+    assert scene.keeper.current is None
+
+
+def test_lost_connection_makes_it_doubtful() -> None:
+    scene = Scene()
+    assert scene.keeper.lost(9) == []
+    scene.hear(AVAILABLE)
+    (told,) = scene.keeper.lost(9)
+    assert (told.state, told.reason, told.was) == (UNAVAILABLE, SelectionReason.NOT_CONNECTED, AVAILABLE)
+    assert scene.keeper.lost(9) == []
+
+
+def test_resume_believes_what_the_list_bears_out() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.keeper.lost(9)
+    (told,) = scene.keeper.resumed(9)
+    assert (told.state, told.was) == (AVAILABLE, UNAVAILABLE)
+    assert scene.keeper.resumed(9) == []
+
+
+def test_resume_does_not_believe_in_a_suspect() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.keeper.lost(9)
+    scene.members.put(replace(scene.bob, revision=7, liveness=Liveness.SUSPECT))
+    (told,) = scene.keeper.resumed(9)
+    assert (told.state, told.reason) == (UNAVAILABLE, SUSPECT)
+
+
+def test_resume_does_not_believe_in_another_incarnation() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.keeper.lost(9)
+    scene.members.put(a_member("Bob", 8))
+    (told,) = scene.keeper.resumed(9)
+    assert told.state is CLEARED
+    assert scene.keeper.current is None
+
+
+def test_servers_word_after_a_resume_wins() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.keeper.lost(9)
+    scene.hear(UNAVAILABLE, SUSPECT)
+    assert scene.keeper.resumed(9) == []
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
+
+
+def test_selection_ends_with_its_session() -> None:
+    scene = Scene()
+    assert scene.keeper.session_lost(9) == []
+    scene.hear(AVAILABLE)
+    scene.keeper.lost(9)
+    (told,) = scene.keeper.session_lost(9)
+    assert (told.state, told.reason) == (CLEARED, SelectionReason.SESSION_LOST)
+    assert scene.keeper.current is None
