@@ -121,7 +121,13 @@ class ReferenceRoster:
         assert delta.epoch == self.epoch, "P2: another epoch without a snapshot"
         assert delta.revision > self.revision, "P2: a revision twice or out of order"
         assert delta.base_revision == self.revision, "P2: a hole"
+        for one in delta.joined:
+            held = self.members.get(one.public_key)
+            assert held is None or held[0] != one.incarnation, "joined, but held already"
+        for one in delta.updated:
+            assert self.members[one.public_key][0] == one.incarnation, "updated, but not held"
         for one in (*delta.joined, *delta.updated):
+            assert delta.base_revision < one.revision <= delta.revision, "told, but unchanged"
             self.members[one.public_key] = truth_of(one)
         for departure in delta.left:
             self.members.pop(departure.public_key, None)

@@ -92,6 +92,7 @@ class LobbyHistory(RuleBasedStateMachine):
         self.open(Room(self.limits))
         for whom in (BOB, ADA, CLEO, ADA):
             self.join(0, whom)
+        self.people[3].is_prompt = False
 
     def open(self, room: Room) -> None:
         """Start a server."""
@@ -233,6 +234,13 @@ class LobbyHistory(RuleBasedStateMachine):
         person = self.person(who, connected=True)
         if person is not None:
             self.say(person, presence_pb2.PresenceRequest(leave=presence_pb2.Leave()))
+
+    @rule(who=WHO, times=st.integers(1, 3))
+    def come_and_go(self, who: int, times: int) -> None:
+        """Leave and come back in a moment, again and again."""
+        for _ in range(times):
+            self.leave(who)
+            self.join(0, ADA)
 
     @rule(who=WHO)
     def lose(self, who: int) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from adsum.contract.limits import Limits
 from adsum.server.history import Change, Refusal, StoredLobby
+from adsum.server.lobby import Lobby
 from adsum.server.member import DepartureReason, Liveness, Member, Profile, Session
 from adsum.server.memory_store import MemoryStore
 from tests.server.builders import ADA, BOB, LOBBY, key, run, session, written
@@ -333,6 +334,25 @@ def test_successor_fences_as_its_predecessor_did(store: Keeper) -> None:
     assert successor.put(session("ada", generation=1)) is Refusal.FENCED
     after = present(successor.put(session("ada", generation=3)))
     assert (after.liveness, after.incarnation) == (ONLINE, 1)
+
+
+def test_successor_tells_what_changed_since_its_predecessor_stopped(store: Keeper) -> None:
+    store.put(session("ada"), sets_profile=True)
+    store.put(session("bob", liveness=SUSPECT), sets_profile=True)
+    successor = Keeper()
+    successor.store.restore(store.store.dump())
+    difference = Lobby(successor.open([])).since(2)
+    assert difference is not None, "everybody would have to read the whole list again"
+    assert ([one.public_key for one in difference.updated], difference.left) == ([ADA], ())
+
+
+def test_successor_tells_nothing_since_a_departure_that_nobody_was_told_of(store: Keeper) -> None:
+    store.put(session("ada"), sets_profile=True)
+    store.put(session("bob"), sets_profile=True)
+    successor = Keeper()
+    successor.store.restore(store.store.dump())
+    successor.drop(session("bob"))
+    assert Lobby(successor.open([])).since(2) is None
 
 
 def test_only_lobbies_with_members_are_left_to_a_successor(store: Keeper) -> None:

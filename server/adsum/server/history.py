@@ -8,12 +8,17 @@ from adsum.server.member import DepartureReason, Member
 
 @dataclass(frozen=True, slots=True)
 class StoredLobby:
-    """A lobby as it stands in the store: what a fold starts from."""
+    """A lobby as it stands in the store: what a fold starts from.
+
+    `complete_since` is the oldest revision after which nobody has gone, so that the members alone tell what has changed since;
+    None if that is only known of `revision` itself.
+    """
 
     name: str
     epoch: int
     revision: int
     members: tuple[Member, ...]
+    complete_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

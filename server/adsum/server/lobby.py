@@ -53,7 +53,7 @@ class Lobby:
         self.name = stored.name
         self.epoch = stored.epoch
         self.revision = stored.revision
-        self._floor = stored.revision
+        self._floor = stored.revision if stored.complete_since is None else stored.complete_since
         self._entries: OrderedDict[bytes, Member | Tombstone] = OrderedDict()
         # In the order of burial. A grave whose member has come back stays here until its time, and then means nothing.
         self._graves: deque[Tombstone] = deque()

@@ -19,6 +19,7 @@ class _Shelf:
     revision: int = 0
     members: dict[bytes, Member] = field(default_factory=dict)
     subscriber: Subscriber | None = None
+    complete_since: int | None = None
 
 
 class MemoryStore:
@@ -83,6 +84,7 @@ class MemoryStore:
         after = replace(member, revision=shelf.revision, sessions=others) if others else None
         if after is None:
             del shelf.members[public_key]
+            shelf.complete_since = None
             if not shelf.members and shelf.subscriber is None:
                 del self._shelves[lobby]
         else:
@@ -106,7 +108,12 @@ class MemoryStore:
         if shelf.subscriber is not None:
             raise AssertionError(f"lobby {lobby!r} is open already")
         shelf.subscriber = subscriber
-        return StoredLobby(lobby, shelf.epoch, shelf.revision, tuple(shelf.members.values()))
+        stored = StoredLobby(
+            lobby, shelf.epoch, shelf.revision, tuple(shelf.members.values()), shelf.complete_since
+        )
+        # Somebody may go from now on, and a later subscriber would not be told of it.
+        shelf.complete_since = None
+        return stored
 
     async def close(self, lobby: str) -> None:
         """See `Store.close`."""
@@ -131,7 +138,7 @@ class MemoryStore:
         Each session that was online takes a revision, as any other loss would. Call it before anything is opened.
         """
         for stored in lobbies:
-            shelf = _Shelf(stored.epoch, stored.revision)
+            shelf = _Shelf(stored.epoch, stored.revision, complete_since=stored.revision)
             for member in stored.members:
                 sessions = tuple(replace(session, liveness=Liveness.SUSPECT) for session in member.sessions)
                 if sessions != member.sessions:
