@@ -238,6 +238,32 @@ async def test_server_that_swallows_everything_is_given_up() -> None:
                     pytest.fail("nobody answers")
 
 
+async def test_slow_road_is_no_obstacle(server: ScriptedServer, model: ModelLobby) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The first word takes longer than any delay of ours, as over a satellite.
+        first = await reader.read(65536)
+        await asyncio.sleep(0.5)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", server.port)
+        far_writer.write(first)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pour(reader, far_writer))
+            group.create_task(pour(far_reader, writer))
+
+    admitted = in_background(server.admit(model))
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as road:
+        target = f"127.0.0.1:{road.sockets[0].getsockname()[1]}"
+        async with connect(target, lobby="lounge", identity=ANN, settings=FAST) as lobby:
+            await admitted
+            assert lobby.state.is_live
+            assert server.accepted == 1
+
+
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
 async def test_silent_handshake_is_tried_again(server: ScriptedServer, model: ModelLobby) -> None:
     async def script() -> None:
         await (await server.accept()).expect("hello")

@@ -154,6 +154,13 @@ def test_new_session_hears_only_what_the_old_one_cannot_have_heard(outbox: Outbo
     assert not outbox.answered(written)
 
 
+def test_profile_that_the_hello_told_is_not_told_again(outbox: Outbox) -> None:
+    outbox.update(Profile("Ann"))
+    outbox.begin_stream()
+    outbox.begin_session(resumed=True)
+    assert take(outbox) is None
+
+
 def test_withdrawn_request_is_not_said(outbox: Outbox) -> None:
     request_id = outbox.send(BOB, b"x", 0)
     assert outbox.answered(request_id)

@@ -18,6 +18,7 @@ from adsum.client import (
     Profile,
     RepairCause,
     Repaired,
+    SnapshotProgress,
     Snapshotted,
     Suspect,
     Updated,
@@ -249,6 +250,49 @@ def test_incarnation_of_an_earlier_history_is_translated(model: ModelLobby) -> N
     assert replica.current_incarnation(key_of("Nobody"), 5) == 5
 
 
+def test_translation_outlives_a_repair_and_no_departure(model: ModelLobby) -> None:
+    replica = a_replica(model)
+    known = replica.roster[CAROL].incarnation
+    reborn = ModelLobby("Dora", "Carol", "Ann", "Bob", epoch=8)
+    replica.begin_stream(resumed=False, named=False)
+    replica.receive(*reborn.snapshot())
+    replica.receive(*reborn.snapshot())
+    assert replica.current_incarnation(CAROL, known) == reborn.members[CAROL].incarnation != known
+    reborn.leave(CAROL)
+    reborn.join(CAROL, "Carol")
+    replica.receive(*reborn.snapshot())
+    assert replica.current_incarnation(CAROL, known) == known
+
+
+def test_progress_of_a_snapshot_is_told(model: ModelLobby) -> None:
+    replica = Replica(100)
+    assert replica.progress is None
+    first, second, third = model.snapshot(chunk_members=1)
+    replica.receive(first)
+    assert replica.progress == SnapshotProgress(1, 3, 1, 3)
+    replica.receive(second)
+    assert replica.progress == SnapshotProgress(2, 3, 2, 3)
+    replica.receive(third)
+    assert replica.progress is None
+
+
+def test_new_stream_drops_deltas_until_its_snapshot(model: ModelLobby) -> None:
+    replica, base = a_replica(model), model.revision
+    replica.begin_stream(resumed=False, named=True)
+    model.leave(BOB)
+    assert replica.receive(model.since(base)) == Received()
+    assert replica.receive(*model.snapshot()).completed
+
+
+def test_new_stream_forgets_half_a_snapshot(model: ModelLobby) -> None:
+    replica = Replica(100)
+    first, second, _ = model.snapshot(chunk_members=1)
+    replica.receive(first)
+    replica.begin_stream(resumed=True, named=False)
+    assert replica.progress is None
+    assert replica.receive(second).violation is not None
+
+
 def test_resumed_stream_goes_on_from_the_list(model: ModelLobby) -> None:
     replica, base = a_replica(model), model.revision
     replica.begin_stream(resumed=True, named=True)
@@ -312,6 +356,9 @@ def test_chunks_of_different_snapshots_are_a_violation(model: ModelLobby, wrong:
 def test_lobby_larger_than_is_taken_is_a_violation(model: ModelLobby) -> None:
     assert Replica(2).receive(*model.snapshot()).violation is not None
     replica, base = a_replica(model, max_members=3), model.revision
+    model.rename(BOB, "Bobby")
+    assert replica.receive(model.since(base)).violation is None
+    base = model.revision
     model.join(key_of("Dora"), "Dora")
     assert replica.receive(model.since(base)).violation is not None
 

@@ -368,6 +368,16 @@ def test_taken_send_is_taken_again_after_a_resume(live: Scene) -> None:
     assert Send(request_id, BOB, b"1") in live.said()
 
 
+def test_refusal_answers_whom_it_concerns(live: Scene) -> None:
+    request_id = live.session.outbox.send(BOB, b"x", 0)
+    live.said()
+    error = RequestError(request_id, Reason.BAD_RECIPIENT, "no")
+    assert live.hear(error).answers == (error,)
+    assert live.told(RequestRefused) == []
+    assert live.hear(error).answers == ()
+    assert live.told(RequestRefused) == [RequestRefused(request_id, Reason.BAD_RECIPIENT, "no")]
+
+
 def test_update_goes_out_or_with_the_next_hello(live: Scene) -> None:
     live.session.update(Profile("Anna"))
     (update,) = live.said()
@@ -390,6 +400,18 @@ def test_refused_update_is_not_said_again(live: Scene) -> None:
     assert live.told(RequestRefused) == [RequestRefused(update.request_id, Reason.BAD_NAME, "no")]
     live.lose()
     assert live.dial().profile == Profile("Ann")
+
+
+def test_hello_that_was_accepted_is_what_a_refusal_falls_back_to(live: Scene) -> None:
+    live.lose()
+    live.session.update(Profile("Good"))
+    live.dial()
+    live.hear(live.welcome(resumed=True))
+    live.session.update(Profile("Bad"))
+    update = next(request for request in live.said() if isinstance(request, UpdateProfile))
+    live.hear(RequestError(update.request_id, Reason.BAD_NAME, "no"))
+    live.lose()
+    assert live.dial().profile == Profile("Good")
 
 
 def test_update_that_was_seen_is_what_a_refusal_falls_back_to(live: Scene) -> None:

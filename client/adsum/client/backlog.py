@@ -1,4 +1,4 @@
-"""The events that wait for the application: bounded, whatever the server does and however slowly the application reads. Pure.
+"""The events that wait for the application: bounded, whatever the server does and however slowly one reads. Pure.
 
 Two bounds, because two things may not be lost alike. Messages are worth waiting for: there is room for a
 number of them, and of bytes, and the session doesn't acknowledge what finds none. Everything else only tells

@@ -1,8 +1,6 @@
 """The way in: `async with connect(...) as lobby`.
 
-async with connect("localhost:50051", lobby="lounge", identity=load_identity(), name="Ann") as lobby:
-    async for event in lobby:
-        print(event)
+The arguments are checked here; `Connection` owns the one TaskGroup in which everything else runs.
 """
 
 import asyncio

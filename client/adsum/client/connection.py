@@ -1,10 +1,9 @@
-"""The shell that keeps a session connected: channels, streams, tasks and delays. It decides nothing about the lobby.
+"""The shell that keeps a session connected: channels, streams and tasks. It decides nothing.
 
-    run      attempt after attempt, each with a channel of its own, until the application leaves or trying
-    again is no use stream   one TaskGroup with a reader, the only writer, and the clock; the first of reader
-    and clock to finish ends it
-
-Whatever the session answers goes to `deliver` at once, in order, in the same step of the event loop.
+`run` makes attempt after attempt, each with a channel of its own, until the application leaves or trying
+again is no use. An attempt is one stream, held by one TaskGroup with a reader, the only writer, and the
+clock; the first of reader and clock to finish ends it. Whatever the session answers goes to `deliver` at
+once, in order, in the same step of the event loop.
 """
 
 import asyncio
@@ -17,10 +16,10 @@ import grpc
 import grpc.aio
 
 from adsum.client import wire
-from adsum.client.backoff import Backoff
+from adsum.client.backoff import Attempt, Persistence
 from adsum.client.ending import Ending, judge
 from adsum.client.endpoint import Endpoint
-from adsum.client.errors import ProtocolViolation, Unavailable
+from adsum.client.errors import AdsumError, ProtocolViolation
 from adsum.client.messages import Hello
 from adsum.client.patience import End
 from adsum.client.session import Output, Session, Stage
@@ -121,45 +120,23 @@ class Driver:
             Refused: the server refused for good.
             Unavailable: no server was reached in time at first, or in `max_attempts` attempts later.
         """
-        session, settings = self._session, self._settings
-        backoff = Backoff(settings.first_backoff_seconds)
-        self._give_up_at = self._now() + settings.first_connect_seconds
-        failures = 0
-        before: Ending | None = None
+        session = self._session
+        persistence = Persistence(self._settings, self._endpoint.target, self._now())
+        self._give_up_at = persistence.give_up_at
         while True:
             ending = await self._attempt()
             if self._is_leaving:
                 return
             now = self._now()
-            if ending.is_given_up:
-                # What ended the attempt before tells more than that the time was up.
-                raise self._unavailable(before or ending)
-            before = ending
-            lived_seconds = 0.0 if session.live_since is None else now - session.live_since
-            was_live = session.live_since is not None
-            least_seconds = max(ending.retry_seconds, session.drain_seconds(now))
+            live_seconds = None if session.live_since is None else now - session.live_since
+            attempt = Attempt(ending, live_seconds, session.drain_seconds(now))
             self._deliver(session.lost(ending.cause, now))
-            if ending.fatal is not None:
-                raise ending.fatal
             if ending.is_session_gone:
                 session.forget()
-            if ending.is_planned or (lived_seconds >= settings.stable_seconds and not ending.is_violation):
-                backoff.reset()
-            elif not was_live or ending.is_violation:
-                backoff.fail()
-            failures = 0 if was_live else failures + 1
-            if settings.max_attempts is not None and failures >= settings.max_attempts:
-                raise self._unavailable(ending)
-            is_first, is_resumable = not session.replica.is_complete, now < session.resumable_until
-            cap = (
-                settings.resumable_backoff_seconds
-                if is_first or is_resumable
-                else settings.max_backoff_seconds
-            )
-            delay = backoff.next_delay(random.random(), cap, least_seconds)
-            if is_first and now + delay >= self._give_up_at:
-                raise self._unavailable(ending)
-            if delay > 0 and await self._pause(delay):
+            verdict = persistence.after(attempt, session.resumable_until, now, random.random())
+            if isinstance(verdict, AdsumError):
+                raise verdict
+            if verdict > 0 and await self._pause(verdict):
                 return
 
     async def _pause(self, delay_seconds: float) -> bool:
@@ -260,12 +237,6 @@ class Driver:
                     await self._clock_changed.wait()
             except TimeoutError:
                 continue
-
-    def _unavailable(self, ending: Ending) -> Unavailable:
-        target = self._endpoint.target
-        if ending.reason is not None:
-            return Unavailable(f"the server at {target} lets nobody in now: {ending.cause}", ending.reason)
-        return Unavailable(f"no Adsum server answers at {target} ({ending.cause})")
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

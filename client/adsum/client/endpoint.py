@@ -67,10 +67,9 @@ def _options(settings: Settings, *, is_loopback: bool) -> tuple[tuple[str, int |
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.http2.ping_timeout_ms", 5_000),
         ("grpc.http2.max_pings_without_data", 0),
-        # The library's own delays decide; gRPC's would come on top of them.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 1_000),
+        # In spite of its name this is how long one attempt to connect may take. gRPC's own backoff never comes
+        # to bear: no channel serves twice.
+        ("grpc.min_reconnect_backoff_ms", int(settings.connect_seconds * 1000)),
         ("grpc.enable_retries", 0),
         ("grpc.service_config_disable_resolution", 1),
     ]

@@ -3,18 +3,18 @@
 Requests wait here until the writer takes the next one: taking is the moment from which a request may have
 reached the server. In this order, because the small urgent things keep the stream alive and the list right:
 
-    the handshake, an answer to a heartbeat, a resync, acknowledgements, the profile, selects and sends by id,
-    and a leave last
+    the proof, a resync, a heartbeat, acknowledgements, a leave, the profile, selects and sends by id
 
 Whatever can be merged is: only the newest heartbeat is answered, only the newest profile is told.
 Acknowledgements have a bound, beyond which a delivery isn't accepted. Selects and sends are bounded by their
-callers, who each wait for an answer.
+callers, who each wait for an answer. After a leave nothing is said any more.
 
 What a lost connection does to a select or send:
 
     not taken yet            it stays, and is taken on the next stream, in a resumed session or a new one
-    taken, session resumed   it is taken again, with the same id, before newer ones taken, session new       a
-    select is taken again; a send ends UNCONFIRMED, because the old session may have delivered it
+    taken, session resumed   it is taken again, with the same id, before newer ones
+    taken, session new       a select is taken again; a send ends UNCONFIRMED: the old session may have
+                             delivered it
 """
 
 from collections import deque

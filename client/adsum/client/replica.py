@@ -2,17 +2,18 @@
 
 A replica stands at an epoch and a revision, or holds no list yet. It is in one of two moods:
 
-    following    deltas are applied; snapshots may start at any time awaiting     a snapshot was promised or
-    asked for: deltas are dropped, heartbeats not compared, until its last chunk has come
+    following    deltas are applied; a snapshot may start at any time
+    awaiting     a snapshot was promised, asked for or begun: until its last chunk has come, deltas are
+                 dropped and heartbeats not compared
 
 Chunks are collected aside, so the list changes in one step, and what the application sees is never half a
 snapshot. The difference between the old list and the new is told as ordinary events, so that an application
 that applies every event always shows what the roster shows. Members are compared by key: within one epoch
-another incarnation is a leave and a join, across epochs incarnations can't be compared, and whoever is in
+another incarnation is a leave and a join; across epochs incarnations can't be compared, and whoever is in
 both lists has stayed.
 
 A server that says what no server may say is reported by `Received.violation`; nothing raises, and the list
-stays as it was.
+never comes to be larger than its bound by more than one delta.
 """
 
 from collections.abc import Iterable

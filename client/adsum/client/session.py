@@ -2,9 +2,12 @@
 
 A session lives through many streams, one at a time:
 
-    OFFLINE    no stream; `dial` starts one GREETING   Hello is said. Challenge -> PROVING; Welcome (after a
-    Resume, or from a server that believes everybody) -> WELCOMED PROVING    Proof is said. Welcome ->
-    WELCOMED WELCOMED   everything else CLOSED     for good
+    OFFLINE     no stream; `dial` starts one
+    GREETING    Hello is said. Challenge -> PROVING; Welcome (after a Resume, or from a server that believes
+                everybody) -> WELCOMED
+    PROVING     Proof is said. Welcome -> WELCOMED
+    WELCOMED    everything else
+    CLOSED      for good
 
 From each of them `lost` leads back to OFFLINE, and `close` to CLOSED. The session never ends a stream itself:
 `Output.end` says that its driver must, and why. A server that breaks the rules is such a reason too, and

@@ -1,9 +1,10 @@
-"""The border to protobuf: requests become bytes, bytes become responses. Nothing else in the library knows the generated classes.
+"""The border to protobuf: requests become bytes, bytes become responses.
 
-What comes from a server is checked here for what its types can't say: keys have 32 bytes, texts have sane
-sizes (four times what the contract allows, so that a later contract may be more generous), numbers of
-enumerations that aren't known become the cautious choice. What is worse than that is a `ProtocolViolation`. A
-message of a kind that isn't known is None, and ignored: a later server may say more.
+Nothing else in the library knows the generated classes. What comes from a server is checked here for what
+its types can't say: keys have 32 bytes, texts have sane sizes (four times what the contract allows, so that
+a later contract may be more generous), numbers of enumerations that aren't known become the cautious choice.
+What is worse than that is a `ProtocolViolation`. A message of a kind that isn't known is None, and ignored:
+a later server may say more.
 """
 
 from collections.abc import Iterable
