@@ -18,6 +18,7 @@ from adsum.client import (
     Profile,
     Repaired,
     RequestRefused,
+    SelectionChanged,
     SelectionReason,
     SelectionState,
     SendOutcome,
@@ -559,9 +560,16 @@ def test_silence_for_the_lease_ends_the_stream(live: Scene) -> None:
     assert end.cause == "nothing heard for 12 s"
 
 
-def test_lost_session_is_resumable_for_lease_and_grace(live: Scene) -> None:
+def test_lost_session_is_resumable_for_lease_and_grace(scene: Scene) -> None:
+    scene.dial()
+    odd = replace(scene.welcome(), lease_millis=3_000, grace_millis=7_000)
+    scene.hear(odd, *scene.model.snapshot())
+    scene.lose()
+    assert scene.session.resumable_until == scene.now + 10.0
+
+
+def test_attempts_in_vain_do_not_make_a_session_last(live: Scene) -> None:
     live.lose()
-    assert live.session.resumable_until == live.now + 17.0
     # Attempts that fail don't extend it.
     live.now += 5
     live.dial()
@@ -596,6 +604,35 @@ def test_list_that_never_comes_ends_the_stream(scene: Scene) -> None:
     end = scene.session.tick(scene.now).end
     assert end is not None
     assert end.is_violation
+
+
+def test_list_that_came_is_waited_for_no_more(live: Scene) -> None:
+    for _ in range(40):
+        live.now += 1
+        live.hear(live.model.heartbeat())
+        assert live.session.tick(live.now).end is None
+
+
+def test_repair_that_never_comes_ends_the_stream(live: Scene) -> None:
+    live.hear(replace(live.model.heartbeat(), digest=1))
+    for _ in range(30):
+        assert live.session.tick(live.now).end is None
+        live.now += 1
+        live.hear(live.model.heartbeat())
+    assert live.session.tick(live.now).end is not None
+
+
+def test_selection_follows_the_session(live: Scene) -> None:
+    update = SelectionUpdate(0, BOB, 1, SelectionState.AVAILABLE, SelectionReason.NONE, 2)
+    live.events.clear()
+    live.hear(update)
+    live.lose()
+    live.resume()
+    live.lose()
+    live.admit(session=b"session-2")
+    states = [event.state.name for event in live.events if isinstance(event, SelectionChanged)]
+    assert states == ["AVAILABLE", "UNAVAILABLE", "AVAILABLE", "UNAVAILABLE", "CLEARED"]
+    assert live.session.selection.current is None
 
 
 def test_limits_are_those_of_the_last_welcome(scene: Scene) -> None:

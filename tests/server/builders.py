@@ -140,6 +140,7 @@ class Room:
         self.lobby = Lobby(stored)
         self.desk = Desk(self.lobby, limits, self.health, Spread(7), now)
         self.changes: list[Change] = []
+        self.makes_waves = True
         self.noted: Callable[[], None] = lambda: None
         """Is called after each change."""
         self.ended: dict[int, Reason | None] = {}
@@ -294,7 +295,7 @@ class Room:
     def _on_change(self, change: Change) -> None:
         self.changes.append(change)
         self.desk.fold(change, self.now)
-        for line in self.desk.lines:
+        for line in self.desk.lines if self.makes_waves else ():
             line.outbox.start_wave()
         self.noted()
 

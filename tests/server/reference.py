@@ -171,6 +171,7 @@ class ReferenceClient:
         """Whether the heartbeat has been sent that follows the first list of a stream."""
         self.has_list = False
         """Whether a list has come on this stream, or a part of one."""
+        self._is_told = False
         self._post = post
         self._payload_of: dict[int, bytes] = {}
 
@@ -179,6 +180,7 @@ class ReferenceClient:
         self.roster.begin_stream(named=named)
         self.has_list = False
         self.has_greeted = False
+        self._is_told = False
         self.is_due = False
         self.beat = None
         self.is_doubtful = self.is_doubtful or bool(self.selects)
@@ -260,10 +262,12 @@ class ReferenceClient:
             del self.selects[0]
             self.is_doubtful = self.is_doubtful and bool(self.selects)
         elif not self.is_doubtful:
+            assert selected is None or selected != self.told or not self._is_told, "P7: the same twice"
             assert selected is None or self.told is not None, "P7: selected again by itself"
             told_of = (update.public_key, update.incarnation)
             assert self.told is None or self.told[:2] == told_of, "P7: somebody else was selected"
         self.told = selected
+        self._is_told = True
 
     def _receive_delivery(self, delivery: presence_pb2.Delivery) -> None:
         letter = self._post.letters[delivery.payload]
