@@ -21,8 +21,9 @@ class Relay:
         self.address = ""
         self._upstream = (host, port)
         self._links: list[_Link] = []
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._flows_up = asyncio.Event()
+        self._flows_down = asyncio.Event()
+        self.thaw()
         self._bytes_per_second = 0.0
 
     @property
@@ -50,11 +51,17 @@ class Relay:
 
     def freeze(self) -> None:
         """Let nothing through any more, in either direction, as a cut cable or a lost radio does."""
-        self._flows.clear()
+        self._flows_up.clear()
+        self._flows_down.clear()
+
+    def mute(self) -> None:
+        """Let nothing through from the clients any more; they still hear the server."""
+        self._flows_up.clear()
 
     def thaw(self) -> None:
         """Let everything through again; nothing is lost."""
-        self._flows.set()
+        self._flows_up.set()
+        self._flows_down.set()
 
     def throttle(self, bytes_per_second: float) -> None:
         """Let each direction of each connection carry so much; 0 for no limit."""
@@ -67,18 +74,20 @@ class Relay:
             link = _Link(writer, upstream)
             self._links.append(link)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, upstream, link))
-                tasks.create_task(self._pump(upstream_reader, writer, link))
+                tasks.create_task(self._pump(reader, upstream, link, self._flows_up))
+                tasks.create_task(self._pump(upstream_reader, writer, link, self._flows_down))
         finally:
             if link is not None:
                 self._links.remove(link)
                 link.server.close()
             writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: "_Link") -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: "_Link", flows: asyncio.Event
+    ) -> None:
         try:
             while content := await reader.read(_CHUNK_BYTES):
-                await self._flows.wait()
+                await flows.wait()
                 if self._bytes_per_second:
                     await asyncio.sleep(len(content) / self._bytes_per_second)
                 writer.write(content)

@@ -404,6 +404,20 @@ async def test_an_observer_looks_without_being_present_and_may_nothing_else() ->
         await admin.agrees_with([ann, bob, observer])
 
 
+@pytest.mark.promise("P9")
+async def test_the_observers_of_a_lobby_are_limited() -> None:
+    async with local_server(Limits(observers_per_lobby=2)) as server, Company(server.address) as company:
+        owls = [await company.join(f"Owl {number}", observer=True) for number in range(2)]
+        with pytest.raises(RefusedError) as refused:
+            await company.join("Owl", observer=True)
+        promised(
+            "P9", refused.value.ending.reason is Reason.LOBBY_FULL, f"refused with {refused.value.ending}"
+        )
+        await company.join("Ann")
+        await owls[0].leave()
+        await company.join("Owl", observer=True)
+
+
 @pytest.mark.promise("contract")
 async def test_an_observer_proves_its_key_like_everybody() -> None:
     async with local_server() as server, Company(server.address) as company:

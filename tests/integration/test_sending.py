@@ -95,6 +95,31 @@ async def test_a_recipient_whose_connection_is_lost_is_suspect_and_not_written_t
         )
 
 
+@pytest.mark.promise("P8", "P7", "0.5")
+async def test_an_answer_waits_for_no_wave_and_brings_the_delta_that_it_rests_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under load changes are held back for a moment and merged. What a client asks meanwhile is answered from the list as it is."""
+    async with local_server() as server, Company(server.address) as company:
+        ann, bob, cleo, dan = await company.join_all(["Ann", "Bob", "Cleo", "Dan"])
+        # After Dan's leave nobody is told anything by itself for a long time.
+        monkeypatch.setattr("adsum.server.pacing.REST_SHARE", 1e9)
+        monkeypatch.setattr("adsum.server.pacing.LONGEST_REST_SECONDS", 60.0)
+        await dan.leave()
+        await ann.sees_gone(dan)
+        await bob.leave()
+        promised("P8", ann.roster.is_online(bob.key), "the test is wrong: Ann knows already")
+        mark = ann.mark()
+        await _ends_as(ann, await ann.send(bob.key), SEND_OUTCOME_RECIPIENT_OFFLINE)
+        await cleo.leave()
+        promised("P7", ann.roster.is_online(cleo.key), "the test is wrong: Ann knows already")
+        await ann.select(cleo.key)
+        kinds = ann.kinds(mark)
+        promised(
+            "P8", kinds == ["delta", "send_result", "delta", "selection_update"], f"the order is {kinds}"
+        )
+
+
 @pytest.mark.promise("P8")
 async def test_who_never_was_here_is_offline() -> None:
     async with local_server() as server, Company(server.address) as company:

@@ -59,7 +59,7 @@ async def test_everybody_is_told_to_move_each_at_another_moment(tmp_path: Path) 
 @pytest.mark.promise("P10")
 async def test_when_all_have_moved_the_server_doesnt_wait_for_the_deadline(tmp_path: Path) -> None:
     async with (
-        running_adsumd(tmp_path, "--drain-seconds", "60") as daemon,
+        running_adsumd(tmp_path, "--drain-seconds", "60", "--heartbeat-seconds", "0.2") as daemon,
         Company(daemon.address) as company,
     ):
         ann, bob = await company.join_all(["Ann", "Bob"])
