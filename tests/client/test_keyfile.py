@@ -159,6 +159,20 @@ def test_secret_stands_in_no_message(path: Path) -> None:
     assert "seed" not in repr(Identity.from_seed(SEED))
 
 
+def test_nothing_stays_open(path: Path) -> None:
+    load_identity(path)
+    before = os.open(path, os.O_RDONLY)
+    os.close(before)
+    load_identity(path)
+    path.chmod(0o644)
+    with pytest.raises(KeyFileError):
+        load_identity(path)
+    # The lowest free descriptor is the same as before.
+    after = os.open(path, os.O_RDONLY)
+    os.close(after)
+    assert after == before
+
+
 def test_default_is_in_the_users_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))

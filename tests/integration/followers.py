@@ -120,14 +120,14 @@ class Follower:
         )
 
     async def sees(self, *others: "Follower", promise: str = "P3") -> None:
-        """Wait until exactly these and oneself are online."""
+        """Wait until exactly these and oneself are online, by the roster and by the events, which come a little later."""
         keys = {self.key, *(other.key for other in others)}
         await self.until(
             promise,
             f"exactly {len(keys)} members, all online",
-            lambda: (
-                self.lobby.roster.keys() == keys
-                and all(member.is_available for member in self.lobby.roster.values())
+            lambda: all(
+                shown.keys() == keys and all(member.is_available for member in shown.values())
+                for shown in (self.lobby.roster, self.members)
             ),
         )
 

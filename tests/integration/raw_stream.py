@@ -16,7 +16,8 @@ _OPTIONS = (
     # Else two channels to one server share a connection, and can't be cut one by one.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # In spite of its name this is how long one attempt to connect may take.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.max_reconnect_backoff_ms", 100),
 )
 
@@ -41,7 +42,9 @@ class RawStream:
         )
         self.call = method()
         self.ending: Ending | None = None
-        self._true_ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        # Not `read`: if a write fails at the end, it refuses what came before, and the status stands behind that.
+        self._messages = aiter(self.call)
+        self._first_ending: Ending | None = None
         self.call.add_done_callback(self._note_ending)
         self._writing = asyncio.Lock()
 
@@ -57,14 +60,12 @@ class RawStream:
     async def hear(self) -> PresenceResponse | None:
         """Read the next message; None at the end, which `ending` then tells."""
         try:
-            message = await self.call.read()
-            if isinstance(message, PresenceResponse):
-                return message
-        except grpc.aio.AioRpcError:
+            return await anext(self._messages)
+        except (StopAsyncIteration, grpc.aio.AioRpcError):
             # Why, is told below.
             pass
         async with asyncio.timeout(WAIT_SECONDS):
-            self.ending = await asyncio.shield(self._true_ending)
+            self.ending = await self._true_ending()
         return None
 
     async def hear_end(self) -> Ending:
@@ -76,15 +77,21 @@ class RawStream:
             raise AssertionError("the stream has ended without an ending")
         return self.ending
 
-    def _note_ending(self, call: object) -> None:
-        # When a write was under way at the end, grpc.aio tells the end twice: the server's status, and before or after it,
-        # in its place, an INTERNAL of its own for the write. Here the status is known, so nothing is waited for.
+    def _note_ending(self, _: object) -> None:
+        # The status is known here, so the coroutine ends at once.
         try:
             ending_of(self.call).send(None)
         except StopIteration as done:
-            ending: Ending = done.value
-            if ending.message != _OWN_FAILURE and not self._true_ending.done():
-                self._true_ending.set_result(ending)
+            self._first_ending = done.value
+
+    async def _true_ending(self) -> Ending:
+        # When a write fails at the end, grpc.aio puts an INTERNAL of its own in the place of the server's status, before
+        # or after that. Only the first is told by a callback.
+        while True:
+            for ending in (self._first_ending, await ending_of(self.call)):
+                if ending is not None and ending.message != _OWN_FAILURE:
+                    return ending
+            await asyncio.sleep(0.001)
 
     def cut(self) -> None:
         """End the RPC as a lost connection does: by a reset, without Leave."""

@@ -254,6 +254,7 @@ async def test_a_recipient_with_too_much_waiting_is_busy_until_it_acknowledges()
         bob.acks = False
         waiting = [await ann.send(bob.key, f"message {number}".encode()) for number in range(4)]
         await _ends_as(ann, await ann.send(bob.key, b"one too many"), SEND_OUTCOME_RECIPIENT_BUSY)
+        await bob.fence()
         for delivery in bob.deliveries():
             await bob.say(ack=Ack(delivery_id=delivery.delivery_id))
         for request_id in waiting:
