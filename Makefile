@@ -17,12 +17,12 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-all test-floors check check-style check-types check-walls check-contract \
+.PHONY: help run serve test test-all test-floors bench-console screenshot check check-style check-types check-walls check-contract \
 	fmt generated protos clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-12s %s\n' "$$name" "$$text"; done
+		printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 # Environments. A stamp says that one is complete, and holds the place of this checkout: what is installed
 # points there, so in a copied or moved checkout every stamp is out of date.
@@ -89,6 +89,14 @@ test-all: $(TOOLS) ## The same, but a test that is skipped has failed
 
 test-floors: $(FLOORS) ## Run all but the slow tests on the lowest versions that pyproject.toml allows
 	@.venv-floors/bin/python -m pytest -m 'not slow' $(ARGS)
+
+# What is measured and shown, made again when the console has changed.
+
+bench-console: $(TOOLS) ## Measure what the full screen costs and how fast it answers
+	@$(BIN)/python -m tests.bench.bench_console $(ARGS)
+
+screenshot: $(TOOLS) ## Make the picture of the full screen in the README again
+	@$(BIN)/python -m tests.bench.console_screenshot docs/console.svg
 
 # Checks.
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
-from adsum.client import TLS, Identity, Lobby, Profile, Settings, connect, load_identity
+from adsum.client import TLS, Connection, Identity, Lobby, Profile, Settings, connect, load_identity
 from adsum.console.commands import Access
 from adsum.console.exits import CommandError, Exit
 from adsum.console.output import Output
@@ -57,11 +57,31 @@ async def enter(
     """Be in a lobby for as long as the context lasts. Until one is in, the output (if any) shows a sign of life.
 
     Raises:
-        CommandError: the server's address and the options don't go together, or the file of the authority can't be read.
+        CommandError: as `prepare`.
         AdsumError: the lobby can't be entered.
     """
+    connection = prepare(access, lobby, identity=identity, profile=profile, observer=observer)
+    async with AsyncExitStack() as stack:
+        with output.waiting(f"connecting to {access.server}") if output is not None else nullcontext():
+            entered = await stack.enter_async_context(connection)
+        yield entered
+
+
+def prepare(
+    access: Access,
+    lobby: str,
+    *,
+    identity: Identity,
+    profile: Profile | None = None,
+    observer: bool = False,
+) -> Connection:
+    """Make the connection by which a lobby can be entered.
+
+    Raises:
+        CommandError: the server's address and the options don't go together, or the file of the authority can't be read.
+    """
     try:
-        connection = connect(
+        return connect(
             access.server,
             lobby=lobby,
             identity=identity,
@@ -73,10 +93,6 @@ async def enter(
         )
     except ValueError as error:
         raise CommandError(Exit.USAGE, str(error)) from error
-    async with AsyncExitStack() as stack:
-        with output.waiting(f"connecting to {access.server}") if output is not None else nullcontext():
-            entered = await stack.enter_async_context(connection)
-        yield entered
 
 
 def _read(path: Path) -> bytes:

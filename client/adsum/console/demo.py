@@ -99,7 +99,7 @@ def introduction(command: DemoCommand, address: str, *, adsum: str, process_id: 
     return "\n".join(
         (
             f"A server on {address}, {count_words(command.count, 'bot', 'bots')}, and you.",
-            f"Stop it all with /quit or Ctrl-C, or from elsewhere with: kill {process_id}",
+            f"Stop it all with Ctrl-C, or from elsewhere with: kill {process_id}",
             "In other terminals try:",
             f"  {adsum} join {where}",
             f"  {adsum} who {where}",

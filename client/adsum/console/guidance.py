@@ -24,8 +24,10 @@ examples:
   adsum join team </dev/null          be present without typing: the end of input doesn't end it
   printf '/select Ada\\nhello\\n/quit\\n' | adsum join team
 
-What you type is sent to the person you have selected with /select NAME; /help shows the rest. Ctrl-C
-leaves, and others see it at once. When stdin ends and is not a terminal, you stay until Ctrl-C or SIGTERM.
+On a terminal this is a full screen: Enter selects somebody and you write to them, ? shows the keys, q
+leaves, and others see it at once. Without a terminal, with TERM=dumb or with --plain each event is a line,
+and what you type is sent to the person you have selected with /select NAME; /help shows the rest. When stdin
+ends and is not a terminal, you stay until Ctrl-C or SIGTERM.
 """,
     "watch": """\
 examples:
@@ -73,7 +75,7 @@ examples:
   adsum demo --count 100 --pace 0.2
 
 Starts a server on a free port of this machine and some bots, and joins you to them. Everything ends
-with /quit or Ctrl-C, which is a fine end here: exit code 0.
+with q or Ctrl-C, which is a fine end here: exit code 0.
 """,
 }
 """What a newcomer may want to type, by command; the empty name stands for `adsum` itself."""
