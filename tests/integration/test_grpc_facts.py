@@ -7,7 +7,7 @@ on it (named in each docstring) has to be looked at again.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import grpc
@@ -202,6 +202,28 @@ async def test_after_a_cancelled_write_the_stream_is_unwritable() -> None:
         await call.write(b"go")
         await tried.wait()
     assert outcome[0] not in ("the write was not blocked", "another write went through")
+
+
+@pytest.mark.parametrize("sends_metadata_first", [True, False])
+async def test_a_stream_that_ends_during_its_first_write_ends_only_if_the_metadata_were_sent_before(
+    sends_metadata_first: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """server/service.py: send_initial_metadata comes first, since the writer may be cancelled at any time."""
+
+    async def handler(_: AsyncIterator[bytes], context: Context) -> None:
+        if sends_metadata_first:
+            await context.send_initial_metadata(())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await context.write(b"first")
+        await context.abort(grpc.StatusCode.ABORTED, "over")
+
+    async with _serving(handler) as target, _calling(target) as call:
+        with pytest.raises(grpc.aio.AioRpcError if sends_metadata_first else TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS if sends_metadata_first else 0.5):
+                async for _ in call:
+                    continue
+    assert ("TOO_MANY_OPERATIONS" in caplog.text) is not sends_metadata_first
 
 
 async def test_only_the_age_of_its_connection_throws_out_a_client_that_doesnt_read() -> None:

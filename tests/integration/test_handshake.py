@@ -52,6 +52,9 @@ SMALL_ORDER_KEYS = [
     "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
 ]
 
+TINY_WINDOW = (("grpc.http2.lookahead_bytes", 16), ("grpc.http2.bdp_probe", 0))
+"""HTTP/2 lets no message through that isn't asked for."""
+
 
 def _name_of_case(value: object) -> str:
     return (
@@ -314,6 +317,28 @@ async def test_a_client_that_closes_in_the_handshake_is_nobodys_error() -> None:
         await stream.call.done_writing()
         ending = await stream.hear_end()
         promised("contract", ending.code.name == "OK", f"it ended with {ending}")
+
+
+@pytest.mark.promise("P9", "P6")
+@pytest.mark.parametrize("says", ["leave", "garbage"])
+async def test_a_hasty_client_that_speaks_before_it_hears_the_welcome_is_ended_all_the_same(
+    says: str,
+) -> None:
+    """A stream may have to end while its very first write is under way: test_grpc_facts.py tells what is wrong with that."""
+    async with local_server() as server, Company(server.address) as company:
+        ann = await company.join("Ann")
+        bob = await company.client("Bob", options=TINY_WINDOW).join()
+        await ann.sees_online(bob)
+        stream = await bob.dial()
+        await bob.say(hello=bob.hello(bob.resumption()))
+        await stream.say_bytes(
+            b"\xff" if says == "garbage" else PresenceRequest(leave=Leave()).SerializeToString()
+        )
+        # Nothing is read until the server has heard that.
+        await (ann.sees_suspect if says == "garbage" else ann.sees_gone)(bob)
+        ending = await stream.hear_end()
+        reason = Reason.MALFORMED_REQUEST if says == "garbage" else None
+        promised("P9", ending.reason is reason, f"it ended with {ending}")
 
 
 @pytest.mark.promise("P9")

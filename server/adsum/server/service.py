@@ -90,6 +90,9 @@ class LobbyService:
 
     async def _shake_hands(self, stream: Stream, requests: AsyncIterator[bytes], context: Context) -> None:
         try:
+            # Else the first write would carry it, and if the stream ends while that is under way, the status would
+            # carry it again: gRPC refuses that, and the RPC never ends.
+            await context.send_initial_metadata(())
             challenge = await self._hub.greet(stream, decode_request(await anext(requests)))
             if challenge is not None:
                 await context.write(challenge)
