@@ -31,8 +31,6 @@ MOST_CPU = 1 / 3
 """The most of one core that it may use."""
 MOST_KEY_SECONDS = 0.050
 """The longest that any key may wait for its answer."""
-MOST_DRAWN = 20
-"""How often a second the screen may be drawn."""
 KEY_PAUSE_SECONDS = (0.1, 0.4)
 """How long a person waits between two keys: as they browse, and as they type."""
 CHUNK_MEMBERS = 500
@@ -233,20 +231,24 @@ async def changing(crowd: Crowd, stream: ScriptedStream, per_second: float) -> A
 
 
 @contextlib.asynccontextmanager
-async def watching_machine() -> AsyncIterator[list[float]]:
-    """Note how late this process is woken, in seconds: what the machine adds to every latency measured here."""
-    late: list[float] = []
+async def watching_machine(environment: dict[str, str]) -> AsyncIterator[list[float]]:
+    """Measure what the machine alone takes, in seconds: from a key typed to `cat` in a terminal to its echo."""
+    echoes: list[float] = []
 
-    async def sleep() -> None:
+    async def type_on(terminal: Terminal) -> None:
         while True:
-            asleep_at = time.perf_counter()
-            await asyncio.sleep(0.005)
-            late.append(time.perf_counter() - asleep_at - 0.005)
+            typed_at = time.perf_counter()
+            terminal.type("x")
+            await terminal.shows("x")
+            echoes.append(time.perf_counter() - typed_at)
+            await asyncio.sleep(0.1)
 
-    async with asyncio.TaskGroup() as group:
-        sleeper = group.create_task(sleep())
-        yield late
-        sleeper.cancel()
+    async with in_terminal(["sh", "-c", "stty raw -echo; echo ready; exec cat"], environment) as terminal:
+        await terminal.shows("ready")
+        async with asyncio.TaskGroup() as group:
+            typist = group.create_task(type_on(terminal))
+            yield echoes
+            typist.cancel()
 
 
 def cpu_seconds(process_id: int) -> float:
@@ -255,8 +257,8 @@ def cpu_seconds(process_id: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-async def measure(arguments: argparse.Namespace, directory: Path) -> bool:
-    """Run it all, and print what was measured; False if a promise is broken."""
+async def measure(arguments: argparse.Namespace, directory: Path) -> None:
+    """Run it all, and print what was measured."""
     crowd = Crowd(arguments.members, seed=7)
     environment = {**adsumd_environment(), "ADSUM_KEY": str(directory / "key")}
     async with ScriptedServer() as server:
@@ -280,7 +282,10 @@ async def measure(arguments: argparse.Namespace, directory: Path) -> bool:
             await terminal.shows("connected")
             person = Person(terminal)
             process_id = terminal.process.pid
-            async with changing(crowd, stream, arguments.changes) as told, watching_machine() as late:
+            async with (
+                changing(crowd, stream, arguments.changes) as told,
+                watching_machine(environment) as echoes,
+            ):
                 await asyncio.sleep(2.0)
                 before, told_before, frames_before = cpu_seconds(process_id), told[0], len(person.frames)
                 started_at = time.perf_counter()
@@ -296,7 +301,7 @@ async def measure(arguments: argparse.Namespace, directory: Path) -> bool:
             idle = (cpu_seconds(process_id) - before) / 3.0
             terminal.type("q")
             await terminal.ended()
-    return report(arguments, share, idle, changes, frames, person.latencies, late)
+    report(arguments, share, idle, changes, frames, person.latencies, echoes)
 
 
 def report(
@@ -306,17 +311,13 @@ def report(
     changes: float,
     frames: list[Frame],
     latencies: list[float],
-    late: list[float],
-) -> bool:
-    """Print what was measured; False if a promise is broken."""
+    echoes: list[float],
+) -> None:
+    """Print what was measured, and whether it is what was promised."""
     # When a frame was seen: a machine that wakes this process late makes two seconds look like one.
     most_drawn = max(sum(first.at <= other.at < first.at + 1.0 for other in frames) for first in frames)
     drawn = len(frames) / (frames[-1].at - frames[0].at)
-    millis, late_millis = (sorted(1000 * seconds for seconds in some) for some in (latencies, late))
-    percentiles, late_percentiles = (
-        statistics.quantiles(some, n=100, method="inclusive") for some in (millis, late_millis)
-    )
-    is_cheap, is_quick = share < MOST_CPU, millis[-1] <= 1000 * MOST_KEY_SECONDS
+    is_cheap, is_quick = share < MOST_CPU, max(latencies) <= MOST_KEY_SECONDS
     print(f"members      {arguments.members:,} on {arguments.columns} x {arguments.rows}")
     print(
         f"changes      {changes:.0f}/s, drawn {drawn:.1f} times a second, seen at most {most_drawn} in any second"
@@ -324,18 +325,18 @@ def report(
     print(
         f"CPU          {share:.1%} of a core, {'under' if is_cheap else 'OVER'} {MOST_CPU:.0%}; at rest {idle:.1%}"
     )
-    print(
-        f"key latency  p50 {percentiles[49]:.1f} ms, p95 {percentiles[94]:.1f}, p99 {percentiles[98]:.1f}, max {millis[-1]:.1f} "
-        f"({len(millis)} keys), {'within' if is_quick else 'OVER'} {1000 * MOST_KEY_SECONDS:.0f} ms"
-    )
-    print(
-        f"machine      wakes this process late by p50 {late_percentiles[49]:.1f} ms, p95 {late_percentiles[94]:.1f}, "
-        f"p99 {late_percentiles[98]:.1f}, max {late_millis[-1]:.1f}"
-    )
-    return is_cheap and is_quick and drawn <= MOST_DRAWN
+    verdict = f"{'within' if is_quick else 'OVER'} {1000 * MOST_KEY_SECONDS:.0f} ms"
+    print(f"key latency  {_spread(latencies)} ({len(latencies)} keys), {verdict}")
+    print(f"the machine  {_spread(echoes)} for the echo of `cat`, at the same time")
 
 
-def main() -> int:
+def _spread(seconds: list[float]) -> str:
+    percentiles = statistics.quantiles((1000 * each for each in seconds), n=100, method="inclusive")
+    p50, p95, p99 = (percentiles[percent - 1] for percent in (50, 95, 99))
+    return f"p50 {p50:.1f} ms, p95 {p95:.1f}, p99 {p99:.1f}, max {1000 * max(seconds):.1f}"
+
+
+def main() -> None:
     """Read the options, and measure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -346,8 +347,8 @@ def main() -> int:
     parser.add_argument("--columns", type=int, default=120)
     parser.add_argument("--rows", type=int, default=40)
     with tempfile.TemporaryDirectory(prefix="adsum-bench-") as directory:
-        return 0 if asyncio.run(measure(parser.parse_args(), Path(directory))) else 1
+        asyncio.run(measure(parser.parse_args(), Path(directory)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -24,7 +24,7 @@ from adsum.console.talk import Talk
 from adsum.console.view import render
 from tests.integration.adsumd import running_adsumd
 
-SIZE = Size(132, 32)
+SIZE = Size(132, 29)
 SEED = 11
 """The bots, and what they do, are the same each time; only when it happens isn't."""
 PATIENCE_SECONDS = 30.0

@@ -273,9 +273,11 @@ class RawClient(Ear):
         """Wait for the end of the stream; tell how it ended."""
         if self._listener is None:
             return await self.stream.hear_end()
-        async with asyncio.timeout(WAIT_SECONDS):
-            await asyncio.wait((self._listener,))
+        await asyncio.wait((self._listener,), timeout=WAIT_SECONDS)
         self._check()
+        promised(
+            "P9", self._listener.done(), f"{self.name}'s stream doesn't end; last heard {self.heard[-3:]}"
+        )
         if self.ending is None:
             raise AssertionError(f"{self.name} was hung up")
         return self.ending

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import grpc
 
 from adsum.v1.presence_pb2 import PresenceRequest, PresenceResponse
+from tests.integration.promises import BrokenPromiseError
 from tests.integration.refusal import Ending, ending_of
 
 METHOD = "/adsum.v1.LobbyService/Presence"
@@ -70,9 +71,12 @@ class RawStream:
 
     async def hear_end(self) -> Ending:
         """Read until the end, and tell how it ended."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            while await self.hear() is not None:
-                continue
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while await self.hear() is not None:
+                    continue
+        except TimeoutError:
+            raise BrokenPromiseError("P9", "the stream doesn't end") from None
         if self.ending is None:
             raise AssertionError("the stream has ended without an ending")
         return self.ending

@@ -195,6 +195,7 @@ async def test_sigterm_leaves_the_terminal_as_it_was_and_the_lobby_properly(
             await terminal.shows("connected", "Ann")
             assert terminal.mode != terminal.mode_before
             terminal.process.terminate()
+            await terminal.shows(LEAVE_SCREEN.decode())
             assert await terminal.ended() == signal_code(signal.SIGTERM)
             assert terminal.mode == terminal.mode_before
             *_, after = terminal.written.partition(LEAVE_SCREEN)

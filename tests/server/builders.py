@@ -115,6 +115,10 @@ class Device:
         """The person's key."""
         return key(self.name)
 
+    def copy(self, token: bytes | None = None) -> "Device":
+        """Remember it as it is now, or with another token."""
+        return Device(self.name, self.line, self.session_id, self.token if token is None else token)
+
 
 class Room:
     """One lobby on a memory store, its desk, and a shell that carries out effects at once, in order.
@@ -172,6 +176,11 @@ class Room:
         device.token = token
         self.perform(effects)
         return None
+
+    def blip(self, device: Device) -> None:
+        """Lose a connection and resume on another."""
+        self.lose(device)
+        assert self.resume(device, holds=self.lobby.revision) is None
 
     def observe(self) -> Line:
         """Let somebody in who only looks."""

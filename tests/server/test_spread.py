@@ -25,6 +25,13 @@ def test_numbers_have_64_bits_and_fractions_stay_below_one(seed: int) -> None:
     assert all(0 <= spread.fraction() < 1 for _ in range(20))
 
 
+def test_largest_number_is_a_fraction_below_one() -> None:
+    # Found by running the generator backwards.
+    seed = 0x31628AF67B2131AB
+    assert Spread(seed).number() == (1 << 64) - 1
+    assert Spread(seed).fraction() < 1
+
+
 def test_same_seed_gives_the_same_numbers_and_another_gives_others() -> None:
     one, same, other = ([Spread(seed).number() for _ in range(3)] for seed in (5, 5, 6))
     assert one == same
