@@ -1,7 +1,7 @@
 """Typing on one line."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsum.console.editor import MAX_CHARACTERS, Editor, edit, editing
@@ -56,6 +56,7 @@ def test_text_is_bounded() -> None:
     assert len(typed(Pasted("x" * 10_000), Typed("y")).text) == MAX_CHARACTERS
 
 
+@settings(max_examples=50)
 @given(
     st.lists(
         st.one_of(

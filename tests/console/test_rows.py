@@ -1,6 +1,6 @@
 """The rows of the lobby's table."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsum.client import Back, Joined, Left, MembershipEvent, Snapshotted, Suspect, Updated
@@ -97,6 +97,7 @@ EVENTS: st.SearchStrategy[Snapshotted | MembershipEvent] = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(EVENTS, st.floats(0, 2)), max_size=30))
 def test_order_counts_and_ends_always_fit_the_rows(
     steps: list[tuple[Snapshotted | MembershipEvent, float]],
@@ -113,6 +114,7 @@ def test_order_counts_and_ends_always_fit_the_rows(
     assert all(row.is_present and row.mark is None for row in rows.faded(now + MARK_SECONDS).by_key.values())
 
 
+@settings(max_examples=50)
 @given(st.lists(EVENTS, max_size=30))
 def test_many_changes_at_once_are_the_same_as_one_by_one(events: list[Snapshotted | MembershipEvent]) -> None:
     together = Rows().after(events, at(0))

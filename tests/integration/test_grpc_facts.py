@@ -307,8 +307,16 @@ async def test_two_servers_cant_have_one_port() -> None:
     await second.stop(0)
 
 
-async def test_the_ping_policy_decides_whether_a_quiet_stream_lives() -> None:
-    """server/app.py: SHORTEST_CLIENT_PING_SECONDS. By default who pings on a quiet stream is sent away."""
+async def test_pings_and_keepalive_do_what_the_servers_options_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """server/app.py: SHORTEST_CLIENT_PING_SECONDS, KEEPALIVE_SECONDS, KEEPALIVE_TIMEOUT_SECONDS. Side by side: both take time."""
+    monkeypatch.setattr(app, "KEEPALIVE_SECONDS", 1)
+    monkeypatch.setattr(app, "KEEPALIVE_TIMEOUT_SECONDS", 1)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_who_pings_on_a_quiet_stream_is_sent_away_unless_that_is_allowed())
+        tasks.create_task(_a_cut_link_is_found())
+
+
+async def _who_pings_on_a_quiet_stream_is_sent_away_unless_that_is_allowed() -> None:
     pings = (
         ("grpc.keepalive_time_ms", 200),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -331,10 +339,7 @@ async def test_the_ping_policy_decides_whether_a_quiet_stream_lives() -> None:
         assert not tolerated.done()
 
 
-async def test_a_servers_keepalive_finds_a_cut_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """server/app.py: KEEPALIVE_SECONDS and KEEPALIVE_TIMEOUT_SECONDS, and the internal grpc.http2.ping_timeout_ms."""
-    monkeypatch.setattr(app, "KEEPALIVE_SECONDS", 1)
-    monkeypatch.setattr(app, "KEEPALIVE_TIMEOUT_SECONDS", 1)
+async def _a_cut_link_is_found() -> None:
     handled = Handled()
     async with (
         _serving(handled.handle, server=app._server(Limits())) as target,

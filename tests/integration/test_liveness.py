@@ -102,8 +102,8 @@ async def test_a_quiet_member_that_keeps_its_heartbeats_is_never_touched() -> No
     async with local_server(PROPORTIONAL) as server, Company(server.address) as company:
         ann, bob = await company.join_all(["Ann", "Bob"])
         mark = ann.mark()
-        # Three leases, in which nothing else happens.
-        await ann.hears_heartbeats(8)
+        # Two leases and a half, in which nothing else happens.
+        await ann.hears_heartbeats(6)
         promised("P5", not _was_touched(ann, mark, bob.key), "a member that keeps its heartbeats was touched")
         promised("P5", bob.ending is None, f"its stream ended with {bob.ending}")
 
@@ -120,8 +120,8 @@ async def test_a_member_on_a_slow_line_is_not_lost() -> None:
         await ann.sees_online(bob)
         relay.throttle(4096)
         mark = ann.mark()
-        # Two leases.
-        await bob.hears_heartbeats(5)
+        # A lease and a half.
+        await bob.hears_heartbeats(4)
         promised("P5", not _was_touched(ann, mark, bob.key), "a slow line made the member suspect")
 
 

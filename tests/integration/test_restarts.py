@@ -21,7 +21,7 @@ BACK_SECONDS = 25.0
 async def test_a_planned_restart_under_fifty_clients_is_seen_by_nobody(
     tmp_path: Path, latency: LatencyRecorder
 ) -> None:
-    arguments = ("--drain-seconds", "1", "--handover-file", str(tmp_path / "handover"))
+    arguments = ("--drain-seconds", "0.5", "--handover-file", str(tmp_path / "handover"))
     async with running_adsumd(tmp_path, *arguments) as first, Followers(first.address) as followers:
         people = await followers.join_all(PEOPLE)
         before = {key: member.incarnation for key, member in people[0].lobby.roster.items()}

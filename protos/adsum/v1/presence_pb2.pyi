@@ -85,7 +85,7 @@ class _SelectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Selec
     SELECTION_REASON_LOST: _SelectionReason.ValueType  # 4
     """The member's connection was lost for good."""
     SELECTION_REASON_BY_CLIENT: _SelectionReason.ValueType  # 5
-    """The client cleared the selection, or selected somebody else."""
+    """The client cleared the selection."""
     SELECTION_REASON_REMOVED: _SelectionReason.ValueType  # 6
     """An operator removed the member."""
 
@@ -103,7 +103,7 @@ SELECTION_REASON_LEFT: SelectionReason.ValueType  # 3
 SELECTION_REASON_LOST: SelectionReason.ValueType  # 4
 """The member's connection was lost for good."""
 SELECTION_REASON_BY_CLIENT: SelectionReason.ValueType  # 5
-"""The client cleared the selection, or selected somebody else."""
+"""The client cleared the selection."""
 SELECTION_REASON_REMOVED: SelectionReason.ValueType  # 6
 """An operator removed the member."""
 Global___SelectionReason: _TypeAlias = SelectionReason  # noqa: Y015

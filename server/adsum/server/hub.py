@@ -49,7 +49,11 @@ class Watcher:
 
 @dataclass(slots=True, eq=False)
 class OpenLobby:
-    """A lobby that is open on this node. `pins` keeps it open while somebody is on the way in."""
+    """A lobby that is open on this node.
+
+    `pins` keeps it open while somebody is on the way in. `effects` are what the desk has asked for and what has not been carried
+    out yet; they are carried out one after another, in the order in which the desk decided.
+    """
 
     desk: Desk
     codec: LobbyCodec
@@ -57,6 +61,8 @@ class OpenLobby:
     wave: asyncio.Handle | None = None
     wave_revision: int = 0
     pins: int = 0
+    effects: deque[Effect] = field(default_factory=deque)
+    performing: asyncio.Lock = field(default_factory=asyncio.Lock)
     watchers: set[Watcher] = field(default_factory=set)
 
 
@@ -144,6 +150,9 @@ class Hub:
 
     async def greet(self, stream: Stream, request: Request) -> bytes | None:
         """Take the first request. Returns the challenge to write, or None if the stream is live or over."""
+        if self.is_draining:
+            self._fail(stream, Fault(Reason.DRAINING, ""))
+            return None
         introduction = stream.handshake.receive_hello(request)
         if isinstance(introduction, Fault):
             self._fail(stream, introduction)
@@ -159,6 +168,9 @@ class Hub:
 
     async def admit(self, stream: Stream, request: Request) -> None:
         """Take the answer to the challenge: afterwards the stream is live or over."""
+        if self.is_draining:
+            self._fail(stream, Fault(Reason.DRAINING, ""))
+            return
         introduction = stream.handshake.receive_proof(request, self._now())
         if isinstance(introduction, Fault):
             self._fail(stream, introduction)
@@ -231,8 +243,10 @@ class Hub:
         else:
             effects = stream.place.desk.lost(stream.line, self._now())
             if effects and not self._is_closed:
-                # The caller may be a cancelled task, in which nothing can be waited for.
-                self._tasks.create_task(self._perform(stream.place, effects))
+                # The caller may be a cancelled task, in which nothing can be waited for. The effects take their place in the
+                # order now, before anything that is decided until the task runs.
+                stream.place.effects.extend(effects)
+                self._tasks.create_task(self._perform(stream.place, []))
         stream.handshake.closed()
         if not self._streams:
             self._empty.set()
@@ -363,26 +377,29 @@ class Hub:
     # Effects
 
     async def _perform(self, place: OpenLobby, effects: list[Effect]) -> None:
-        queue = deque(effects)
-        while queue:
-            match queue.popleft():
-                case Put() as put:
-                    answer = await self._store.put(
-                        place.desk.lobby.name, put.session, sets_profile=put.sets_profile
-                    )
-                    queue.extend(place.desk.stored(put, answer, self._now()))
-                case Drop() as drop:
-                    session = drop.session
-                    answer = await self._store.drop(
-                        place.desk.lobby.name, session.id, session.public_key, session.generation, drop.reason
-                    )
-                    queue.extend(place.desk.stored(drop, answer, self._now()))
-                case Wake(line):
-                    if (stream := self._streams.get(line.number)) is not None:
-                        stream.wake.set()
-                case End(line, reason, detail):
-                    if (stream := self._streams.get(line.number)) is not None:
-                        self._fail(stream, Fault(reason, detail) if reason is not None else None)
+        place.effects.extend(effects)
+        async with place.performing:
+            while place.effects:
+                await self._carry_out(place, place.effects.popleft())
+
+    async def _carry_out(self, place: OpenLobby, effect: Effect) -> None:
+        match effect:
+            case Put():
+                answer = await self._store.put(
+                    place.desk.lobby.name, effect.session, sets_profile=effect.sets_profile
+                )
+                place.effects.extend(place.desk.stored(effect, answer, self._now()))
+            case Drop(session, reason):
+                answer = await self._store.drop(
+                    place.desk.lobby.name, session.id, session.public_key, session.generation, reason
+                )
+                place.effects.extend(place.desk.stored(effect, answer, self._now()))
+            case Wake(line):
+                if (stream := self._streams.get(line.number)) is not None:
+                    stream.wake.set()
+            case End(line, reason, detail):
+                if (stream := self._streams.get(line.number)) is not None:
+                    self._fail(stream, Fault(reason, detail) if reason is not None else None)
 
     def _fail(self, stream: Stream, fault: Fault | None) -> None:
         stream.fault = fault
