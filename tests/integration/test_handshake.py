@@ -3,6 +3,8 @@
 That a reason comes with its gRPC code, and with RetryInfo exactly where the table says so, is checked wherever an ending is read.
 """
 
+import asyncio
+
 import pytest
 
 from adsum.contract.limits import Limits
@@ -307,6 +309,33 @@ async def test_a_handshake_that_is_not_finished_in_time_is_ended(says_hello: boo
         client = company.client("Eve")
         stream = (await _challenged(client))[0] if says_hello else await client.dial()
         await _ends(stream, Reason.HANDSHAKE_TIMEOUT)
+
+
+@pytest.mark.promise("contract")
+async def test_a_challenge_that_is_answered_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adsum.server.session.CHALLENGE_SECONDS", 0.05)
+    async with local_server() as server, Company(server.address) as company:
+        client = company.client("Late")
+        stream, hello, challenge = await _challenged(client)
+        # That it has expired is told by nobody.
+        await asyncio.sleep(0.1)
+        await stream.say(PresenceRequest(proof=client.proof(hello, challenge)))
+        await _ends(stream, Reason.CHALLENGE_EXPIRED)
+
+
+@pytest.mark.promise("P9")
+async def test_the_lobbies_of_a_server_are_limited() -> None:
+    async with local_server(Limits(lobbies=2)) as server, Company(server.address) as company:
+        await company.join("Ann", lobby="garden")
+        await company.join("Bob", lobby="kitchen")
+        with pytest.raises(RefusedError) as refused:
+            await company.join("Cleo", lobby="attic")
+        promised(
+            "P9",
+            refused.value.ending.reason is Reason.TOO_MANY_LOBBIES,
+            f"refused with {refused.value.ending}",
+        )
+        await company.join("Cleo", lobby="garden")
 
 
 @pytest.mark.promise("P9")

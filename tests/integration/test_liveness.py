@@ -79,7 +79,7 @@ async def test_a_stopped_process_is_suspect_and_then_gone() -> None:
 @pytest.mark.promise("P5", "0.7")
 async def test_a_cut_cable_is_suspect_and_then_gone() -> None:
     async with (
-        local_server(QUICK) as server,
+        local_server(PROPORTIONAL) as server,
         relaying(server.address) as relay,
         Company(server.address) as company,
     ):
@@ -161,7 +161,7 @@ async def test_without_a_grace_every_loss_is_a_leave_at_once() -> None:
 
 @pytest.mark.promise("P5")
 async def test_silence_of_everybody_is_put_down_to_the_server() -> None:
-    async with local_server(QUICK) as server, Company(server.address) as company:
+    async with local_server(PROPORTIONAL) as server, Company(server.address) as company:
         people = await company.join_all([f"member {number}" for number in range(10)])
         mark = people[0].mark()
         for one in people:

@@ -84,10 +84,24 @@ async def test_tls_with_a_private_authority(tmp_path: Path) -> None:
         async with Company(daemon.address) as strangers:
             ending = await _ending(strangers)
             promised("contract", ending.code is grpc.StatusCode.UNAVAILABLE, f"plaintext ended with {ending}")
+        await _library_verifies(daemon.address, right, wrong)
+
+
+async def _library_verifies(target: str, right: Authority, wrong: Authority) -> None:
+    async with Followers(target, lobby="another", tls=TLS(ca=right.root)) as followers:
+        ann, bob = await followers.join_all(["Ann", "Bob"])
+        await ann.lobby.send(bob.key, "secretly")
+    settings = Settings(first_connect_seconds=0.5)
+    for tls in (TLS(ca=wrong.root), None):
+        async with Followers(target, tls=tls, settings=settings) as strangers:
+            with pytest.raises(Unavailable):
+                await strangers.join("Eve")
 
 
 @pytest.mark.promise("contract")
-async def test_a_certificate_for_another_name_is_refused_by_the_client(tmp_path: Path) -> None:
+async def test_a_certificate_for_another_name_is_refused_by_the_client_and_not_needed_by_operators(
+    tmp_path: Path,
+) -> None:
     other = _authority(tmp_path / "other", NAMED)
     async with running_adsumd(tmp_path, *other.flags) as daemon:
         async with Company(daemon.address, credentials=other.credentials) as company:
@@ -97,21 +111,11 @@ async def test_a_certificate_for_another_name_is_refused_by_the_client(tmp_path:
         named = ("grpc.ssl_target_name_override", NAMED)
         async with Company(daemon.address, credentials=other.credentials, options=(named,)) as company:
             await company.client("Ann", audience=NAMED).join()
-
-
-@pytest.mark.promise("contract")
-async def test_the_library_verifies_the_server_too(tmp_path: Path) -> None:
-    right = _authority(tmp_path / "right", "127.0.0.1")
-    wrong = _authority(tmp_path / "wrong", "127.0.0.1")
-    async with running_adsumd(tmp_path, *right.flags) as daemon:
-        async with Followers(daemon.address, tls=TLS(ca=right.root)) as followers:
-            ann, bob = await followers.join_all(["Ann", "Bob"])
-            await ann.lobby.send(bob.key, "secretly")
-        settings = Settings(first_connect_seconds=0.5)
-        for tls in (TLS(ca=wrong.root), None):
-            async with Followers(daemon.address, tls=tls, settings=settings) as strangers:
-                with pytest.raises(Unavailable):
-                    await strangers.join("Eve")
+        # The admin listener is for this machine, and the certificate for the others: it needs none.
+        async with open_channel(daemon.admin_address) as channel:
+            answer = await AdminServiceStub(channel).ListLobbies(ListLobbiesRequest(), timeout=WAIT_SECONDS)
+            names = [lobby.name for lobby in answer.lobbies]
+            promised("contract", names == ["lobby"], f"the admin listener answers {answer}")
 
 
 EXPOSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -166,19 +170,12 @@ async def test_on_a_trusted_network_it_can_be_told_to_do_without_tls(tmp_path: P
 async def test_a_broken_certificate_is_an_error_at_the_start(tmp_path: Path) -> None:
     good = _authority(tmp_path / "good", "127.0.0.1")
     other = _authority(tmp_path / "other", "127.0.0.1")
-    for certificate, key in ((tmp_path / "nowhere.pem", good.key), (good.certificate, other.key)):
-        with pytest.raises(AssertionError, match=r"adsumd ended with 1"):
-            async with running_adsumd(tmp_path, "--tls-cert", str(certificate), "--tls-key", str(key)):
-                pass
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_does_not_start(other.certificate.parent / "nowhere.pem", other.key))
+        tasks.create_task(_does_not_start(good.certificate, other.key))
 
 
-@pytest.mark.promise("contract")
-async def test_the_admin_listener_has_no_tls_of_its_own(tmp_path: Path) -> None:
-    """It is for this machine; the certificate is for the others."""
-    authority = _authority(tmp_path / "authority", "127.0.0.1")
-    async with (
-        running_adsumd(tmp_path, *authority.flags) as daemon,
-        open_channel(daemon.admin_address) as channel,
-    ):
-        answer = await AdminServiceStub(channel).ListLobbies(ListLobbiesRequest(), timeout=WAIT_SECONDS)
-        promised("contract", not answer.lobbies, f"the admin listener answers {answer}")
+async def _does_not_start(certificate: Path, key: Path) -> None:
+    with pytest.raises(AssertionError, match=r"adsumd ended with 1"):
+        async with running_adsumd(certificate.parent, "--tls-cert", str(certificate), "--tls-key", str(key)):
+            pass
