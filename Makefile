@@ -17,8 +17,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-all test-floors bench-console screenshot check check-style check-types check-walls check-contract \
-	fmt generated protos clean
+.PHONY: help run serve test test-all test-floors bench-console screenshot check check-style check-types check-walls \
+	check-contract fmt generated protos clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -123,17 +123,21 @@ fmt: $(TOOLS) ## Format the code, and mend what mends itself
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
-# Generated code. Of gRPC's stubs only asyncio's (only_async), and none for files without a service.
+# Generated code. Of gRPC's stubs only asyncio's (only_async), and none for files without a service. The descriptor set is for tools that
+# call or inspect a server without its reflection; it holds the comments too.
+DESCRIPTORS := adsum/v1/adsum.binpb
 
 generated: $(GENERATOR)
 	@rm -rf $(GENERATED) && mkdir -p $(GENERATED)
 	@export PATH="$(CURDIR)/.venv-protos/bin:$$PATH" && \
 	python -m grpc_tools.protoc -I protos --python_out=$(GENERATED) --mypy_out=quiet:$(GENERATED) $(PROTOS) && \
 	python -m grpc_tools.protoc -I protos --grpc_python_out=$(GENERATED) \
-		--mypy_grpc_out=quiet,only_async:$(GENERATED) $$(grep -l '^service ' $(PROTOS))
+		--mypy_grpc_out=quiet,only_async:$(GENERATED) $$(grep -l '^service ' $(PROTOS)) && \
+	python -m grpc_tools.protoc -I protos --include_imports --include_source_info \
+		--descriptor_set_out=$(GENERATED)/$(DESCRIPTORS) $(PROTOS)
 
 protos: generated ## Generate the Python code of the .proto files again
-	@rm -f protos/adsum/v1/*_pb2.py* protos/adsum/v1/*_pb2_grpc.py*
+	@rm -f protos/adsum/v1/*_pb2.py* protos/adsum/v1/*_pb2_grpc.py* protos/$(DESCRIPTORS)
 	@cp $(GENERATED)/adsum/v1/* protos/adsum/v1/
 
 clean: ## Remove everything that can be made again
