@@ -49,7 +49,7 @@ from adsum.client.messages import (
     UpdateProfile,
     Welcome,
 )
-from adsum.client.session import DELIVERIES_REMEMBERED, Output, Purpose, Session, Stage
+from adsum.client.session import ANSWERS_HELD, DELIVERIES_REMEMBERED, Output, Purpose, Session, Stage
 from adsum.contract.identity import is_valid_signature, proof_transcript
 from adsum.contract.reasons import Reason
 from tests.client.model_lobby import ModelLobby, key_of
@@ -345,6 +345,40 @@ def test_asking_waits_for_the_list(live: Scene) -> None:
     assert [type(request) for request in live.said()] == [Resync, ClientHeartbeat]
     live.hear(*live.model.snapshot())
     assert [type(request) for request in live.said()] == [ClientHeartbeat, Send]
+
+
+def test_answer_waits_for_the_list_that_agrees_with_it(live: Scene) -> None:
+    send = live.session.outbox.send(BOB, b"x", 0)
+    live.said()
+    live.note(live.session.resync(live.now))
+    # The delta to the result's revision is dropped, because a snapshot is on its way.
+    live.model.leave(BOB)
+    result = SendResult(send, SendOutcome.RECIPIENT_OFFLINE, live.model.revision)
+    gone = SelectionUpdate(0, BOB, 1, SelectionState.AVAILABLE, SelectionReason.NONE, 2)
+    assert live.hear(live.model.since(live.model.revision - 1), gone, result).answers == ()
+    assert live.session.selection.current is None
+    assert BOB in live.session.replica.roster
+    assert live.hear(*live.model.snapshot()).answers == (result,)
+    assert BOB not in live.session.replica.roster
+    assert live.session.selection.current is not None
+
+
+def test_answers_that_wait_are_dropped_with_the_stream(live: Scene) -> None:
+    send = live.session.outbox.send(BOB, b"x", 0)
+    live.said()
+    live.note(live.session.resync(live.now))
+    live.hear(SendResult(send, SendOutcome.DELIVERED, 2))
+    live.lose()
+    live.dial()
+    live.hear(live.welcome(resumed=True))
+    assert live.hear(*live.model.snapshot()).answers == ()
+    assert Send(send, BOB, b"x") in live.said()
+
+
+def test_answers_that_wait_are_bounded(live: Scene) -> None:
+    live.note(live.session.resync(live.now))
+    live.hear(*[SendResult(1, SendOutcome.DELIVERED, 2)] * ANSWERS_HELD)
+    assert "too many answers" in live.hear_odd(SendResult(1, SendOutcome.DELIVERED, 2))
 
 
 def test_taken_send_is_unconfirmed_in_a_new_session(live: Scene) -> None:

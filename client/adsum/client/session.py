@@ -56,6 +56,8 @@ DELIVERIES_REMEMBERED = 1024
 """How many delivery ids are remembered, to show a message once. The server waits for far fewer acknowledgements."""
 LONGEST_DRAIN_SECONDS = 60.0
 """The longest delay that a draining server is obeyed for."""
+ANSWERS_HELD = 1024
+"""How many answers wait for a list that is being fetched again. Far more than may be unanswered: a server that sends more is broken."""
 _DEFAULTS = Defaults()
 _SHORTEST_SECONDS = 0.01
 _LONGEST_SECONDS = 3600.0
@@ -134,6 +136,7 @@ class Session:
         self._update_id = 0
         self._events: list[Event] = []
         self._answers: list[Answer] = []
+        self._held: list[SelectionUpdate | SendResult] = []
 
     # The life of the stream, told by the driver.
 
@@ -266,13 +269,13 @@ class Session:
                 end = self._take_in(self.replica.receive(message), now)
             case ServerHeartbeat():
                 end = self._receive_heartbeat(message, now)
-            case SelectionUpdate():
-                if self.outbox.answered(message.request_id, Select):
-                    self._answers.append(message)
-                self._events += self.selection.receive(message)
-            case SendResult():
-                if self.outbox.answered(message.request_id, Send):
-                    self._answers.append(message)
+            case SelectionUpdate() | SendResult() if self.replica.is_awaiting:
+                # It speaks of a revision that the list will only have when it has been fetched: what is told must agree with the list.
+                self._held.append(message)
+                if len(self._held) > ANSWERS_HELD:
+                    end = _violated("too many answers before the list")
+            case SelectionUpdate() | SendResult():
+                self._receive_answer(message)
             case Delivery():
                 self._receive_delivery(message, has_room)
         if end is None and self.stage is Stage.WELCOMED:
@@ -341,6 +344,13 @@ class Session:
         self.outbox.beat(beat.nonce)
         return end
 
+    def _receive_answer(self, answer: SelectionUpdate | SendResult) -> None:
+        request = Select if isinstance(answer, SelectionUpdate) else Send
+        if self.outbox.answered(answer.request_id, request):
+            self._answers.append(answer)
+        if isinstance(answer, SelectionUpdate):
+            self._events += self.selection.receive(answer)
+
     def _receive_delivery(self, delivery: Delivery, has_room: bool) -> None:
         is_new = delivery.delivery_id not in self._deliveries
         # Without a place for it, or for its acknowledgement, it isn't accepted: the sender learns that nobody has confirmed it.
@@ -374,6 +384,10 @@ class Session:
             self._hold_list(now)
         if replica.is_proved:
             self._events += self.selection.resumed(replica.revision)
+        if not replica.is_awaiting:
+            held, self._held = self._held, []
+            for answer in held:
+                self._receive_answer(answer)
         me = replica.roster.get(self.purpose.identity.public_key)
         if me is not None and me.profile == self.profile:
             self._accepted_profile = self.profile
@@ -411,6 +425,8 @@ class Session:
         self.live_since = None
         self.replica.is_proved = False
         self._stream = None
+        # A send or select without an answer is asked again after a resume, and gets the same.
+        self._held.clear()
 
     @property
     def _current(self) -> _Stream:
