@@ -200,6 +200,10 @@ class Hub:
         """Take a request from a live stream."""
         if stream.place is None or stream.line is None:
             raise AssertionError("the stream is not live")
+        if stream.place.effects:
+            # What has been decided is carried out before the next request is judged: else a message to somebody whose connection has
+            # just been lost would be refused while every list, the sender's too, shows them online.
+            await self._perform(stream.place, [])
         effects = stream.place.desk.receive(
             stream.line, request, now=self._now(), unix_millis=self._unix_millis()
         )

@@ -1,0 +1,59 @@
+"""The hub carries out what desks decide, in order, on a real event loop and the store in memory."""
+
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adsum.contract.limits import Limits
+from adsum.server.hub import Hub, Stream
+from adsum.server.member import Liveness
+from adsum.server.memory_store import MemoryStore
+from adsum.server.messages import Hello, ProfileClaim, Proof, Send, SendOutcome
+from adsum.v1.presence_pb2 import PresenceResponse, SendResult
+from tests.server.builders import ADA, BOB, LOBBY
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    numbers = itertools.count(1)
+    limits = Limits()
+    store = MemoryStore(limits, lambda: 7)
+    draw = lambda size: next(numbers).to_bytes(size, "big")  # noqa: E731
+    async with Hub(store, limits, draw, proves_keys=False) as hub:
+        yield hub
+
+
+async def enter(hub: Hub, key: bytes) -> Stream:
+    stream = hub.open_stream("192.0.2.1")
+    assert isinstance(stream, Stream)
+    hello = Hello(LOBBY, key, bytes(32), "localhost", ProfileClaim("x", 0, "", ()), None, observer=False)
+    assert await hub.greet(stream, hello) is not None
+    await hub.admit(stream, Proof(b""))
+    assert stream.line is not None
+    return stream
+
+
+def results(hub: Hub, stream: Stream) -> list[SendResult]:
+    found = []
+    while contents := hub.take(stream):
+        for content in contents:
+            response = PresenceResponse.FromString(content)
+            if response.HasField("send_result"):
+                found.append(response.send_result)
+    return found
+
+
+async def test_message_to_somebody_lost_this_very_moment_is_judged_by_the_list_of_everybody(hub: Hub) -> None:
+    ann, bob = await enter(hub, ADA), await enter(hub, BOB)
+    # The store is told of the loss by a task that has not run yet when the next request is read.
+    hub.close_stream(bob)
+    await hub.receive(ann, Send(1, BOB, b"lunch?", 0))
+    (result,) = results(hub, ann)
+    place = hub.find(LOBBY)
+    assert place is not None
+    member = place.desk.lobby.member(BOB)
+    assert member is not None
+    assert result.outcome == SendOutcome.RECIPIENT_SUSPECT.value
+    assert member.liveness is Liveness.SUSPECT
+    assert result.revision >= member.revision
