@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adsum.contract.limits import SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_MEMBERS, Limits
+from adsum.contract.limits import DELTA_BYTES, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_MEMBERS, Limits
 from adsum.server import wire
 from adsum.server.history import Change, StoredLobby
 from adsum.server.lobby import Lobby
@@ -125,6 +125,29 @@ def test_streams_at_the_same_revision_share_the_bytes() -> None:
     assert codec.delta(1) is codec.delta(1)
     assert codec.snapshot() is codec.snapshot()
     assert codec.delta(0) != codec.delta(1)
+
+
+def test_responses_are_shared_too_and_wrapped_for_their_rpc() -> None:
+    codec = LobbyCodec(folded(member("ada", 1, 1), member("bob", 2, 2)))
+    for base in (None, 1):
+        (presence,) = codec.responses(base, PRESENCE_ENVELOPE)
+        (watched,) = codec.responses(base, WATCH_ENVELOPE)
+        assert codec.responses(base, PRESENCE_ENVELOPE)[0] is presence
+        kind = "snapshot" if base is None else "delta"
+        assert presence_pb2.PresenceResponse.FromString(presence).WhichOneof("response") == kind
+        assert admin_pb2.WatchLobbyResponse.FromString(watched).WhichOneof("response") == kind
+
+
+def test_delta_that_is_too_large_for_a_message_comes_as_a_snapshot() -> None:
+    large = Profile("x", status_text="\u2603" * 140, attributes=(("k", "v" * 1000),))
+    people = [Member(bytes([n]) * 32, n, n, (session("x", profile=large),)) for n in range(1, 250)]
+    codec = LobbyCodec(folded(*people))
+    assert len(codec.delta(0)) > DELTA_BYTES
+    read = [presence_pb2.PresenceResponse.FromString(one) for one in codec.responses(0, PRESENCE_ENVELOPE)]
+    assert sum(len(one.snapshot.members) for one in read) == 249
+    assert max(one.ByteSize() for one in read) < DELTA_BYTES
+    (delta,) = codec.responses(100, PRESENCE_ENVELOPE)
+    assert presence_pb2.PresenceResponse.FromString(delta).WhichOneof("response") == "delta"
 
 
 def test_change_makes_new_bytes() -> None:

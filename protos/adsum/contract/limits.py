@@ -18,6 +18,8 @@ SNAPSHOT_CHUNK_MEMBERS = 500
 """The most members in one chunk of a snapshot."""
 SNAPSHOT_CHUNK_BYTES = 64 * 1024
 """About the most bytes in one chunk of a snapshot: a chunk is closed by the record that would pass it."""
+DELTA_BYTES = 256 * 1024
+"""A delta that would be larger is not sent; a snapshot comes instead, in chunks. Clients limit what they take in one message."""
 CHALLENGE_SECONDS = 10.0
 """How long a challenge can be answered."""
 SMALLEST_MESSAGE_BYTES = 16 * 1024

@@ -324,9 +324,8 @@ class Desk:
         if seat.session.generation != written.session.generation:
             return []
         if isinstance(answer, Refusal):
-            line = seat.line
-            effects = self._end(line, REASON_OF_REFUSAL[answer]) if line is not None else []
-            return effects + self._vacate(seat, now)
+            ended = self._end(seat.line, REASON_OF_REFUSAL[answer]) if seat.line is not None else []
+            return ended + self._vacate(seat, now)
         seat.session = replace(seat.session, incarnation=answer.member.incarnation if answer.member else 0)
         line = seat.line
         if line is None or line.is_live or line.welcome is None:
@@ -334,7 +333,7 @@ class Desk:
         line.outbox.selection = seat.selection
         resumed = line.welcome.resumed
         self._go_live(line, line.welcome, line.holds, now)
-        effects = [Wake(line)]
+        effects: list[Effect] = [Wake(line, with_wave=True)]
         return effects + (self._run(self._courier.resume(seat.correspondent), now) if resumed else [])
 
     # Time
@@ -562,7 +561,7 @@ class Desk:
             self._timers.set((_Due.RESYNC, line), line.resyncs.next_at(now) + 0.001)
             return []
         line.outbox.owe_snapshot()
-        return [Wake(line)]
+        return [Wake(line, with_wave=True)]
 
     def _update(self, line: Line, seat: Seat | None, request: UpdateProfile, now: float) -> list[Effect]:
         if seat is None:

@@ -26,9 +26,13 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Let a line's writer look into its outbox now."""
+    """Let a line's writer look into its outbox: now, or with the lobby's next wave.
+
+    A whole list waits for the wave, which is at once when the lobby is at rest: in a storm all who come in share one encoded list.
+    """
 
     line: Line
+    with_wave: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from adsum.server.logs import get_log
 from adsum.server.messages import Request, Resume
 from adsum.server.outbox import DeltaOwed, HeartbeatOwed, Outbox, SnapshotOwed
 from adsum.server.pacing import Pacing
+from adsum.server.pump import Pump
 from adsum.server.seat import HeldSession, Line
 from adsum.server.session import Fault, Handshake, Introduction
 from adsum.server.spread import Spread
@@ -73,11 +74,16 @@ class Stream:
     number: int
     address: str
     handshake: Handshake
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    pump: Pump | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     fault: Fault | None = None
     place: OpenLobby | None = None
     line: Line | None = None
+
+    def wake(self) -> None:
+        """Let what is owed be written."""
+        if self.pump is not None:
+            self.pump.wake()
 
 
 class Hub:
@@ -184,6 +190,7 @@ class Hub:
                     self._fail(stream, Fault(line, ""))
                 else:
                     self._let_in(stream, place, line)
+                    self._plan_wave(place)
             else:
                 line, effects = place.desk.join(
                     stream.number,
@@ -207,7 +214,8 @@ class Hub:
         effects = stream.place.desk.receive(
             stream.line, request, now=self._now(), unix_millis=self._unix_millis()
         )
-        await self._perform(stream.place, effects)
+        if effects:
+            await self._perform(stream.place, effects)
 
     async def eject(self, stream: Stream, reason: Reason) -> None:
         """End a stream whose client broke the rules."""
@@ -225,16 +233,16 @@ class Hub:
             case None:
                 return []
             case SnapshotOwed():
-                return [PRESENCE_ENVELOPE.snapshot(chunk) for chunk in place.codec.snapshot()]
+                return place.codec.responses(None, PRESENCE_ENVELOPE)
             case DeltaOwed(base):
-                return [PRESENCE_ENVELOPE.delta(place.codec.delta(base))]
+                return place.codec.responses(base, PRESENCE_ENVELOPE)
             case HeartbeatOwed():
                 beat = place.desk.heartbeat(line, now=self._now(), unix_millis=self._unix_millis())
                 return [encode_response(beat, self.limits)]
             case response:
                 return [encode_response(response, self.limits)]
 
-    def writing(self, stream: Stream, *, busy: bool) -> None:
+    def writing(self, stream: Stream, busy: bool) -> None:
         """Note that a write begins or has ended."""
         if stream.line is not None:
             stream.line.writing_since = self._now() if busy else None
@@ -284,10 +292,11 @@ class Hub:
                     watcher.wake.clear()
                     match watcher.outbox.take(place.desk.lobby):
                         case SnapshotOwed():
-                            for chunk in place.codec.snapshot():
-                                yield WATCH_ENVELOPE.snapshot(chunk)
+                            for content in place.codec.responses(None, WATCH_ENVELOPE):
+                                yield content
                         case DeltaOwed(base):
-                            yield WATCH_ENVELOPE.delta(place.codec.delta(base))
+                            for content in place.codec.responses(base, WATCH_ENVELOPE):
+                                yield content
                         case _:
                             await watcher.wake.wait()
             finally:
@@ -363,9 +372,8 @@ class Hub:
         place.wave_revision = place.desk.lobby.revision
         for line in place.desk.lines:
             line.outbox.start_wave()
-            # One that is still writing looks again by itself when it is done.
-            if line.writing_since is None and (stream := self._streams.get(line.number)) is not None:
-                stream.wake.set()
+            if (stream := self._streams.get(line.number)) is not None:
+                stream.wake()
         for watcher in place.watchers:
             watcher.outbox.start_wave()
             watcher.wake.set()
@@ -398,9 +406,11 @@ class Hub:
                     place.desk.lobby.name, session.id, session.public_key, session.generation, reason
                 )
                 place.effects.extend(place.desk.stored(effect, answer, self._now()))
+            case Wake(with_wave=True):
+                self._plan_wave(place)
             case Wake(line):
                 if (stream := self._streams.get(line.number)) is not None:
-                    stream.wake.set()
+                    stream.wake()
             case End(line, reason, detail):
                 if (stream := self._streams.get(line.number)) is not None:
                     self._fail(stream, Fault(reason, detail) if reason is not None else None)

@@ -9,7 +9,7 @@ presence by then; its address is held at the door until its stream has really en
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from functools import partial
 from typing import NoReturn, TypeAlias
 
 import grpc
@@ -18,6 +18,8 @@ from adsum.contract.reasons import TABLE, Reason
 from adsum.server.door import address_of
 from adsum.server.hub import Hub, Stream
 from adsum.server.logs import get_log
+from adsum.server.messages import Request
+from adsum.server.pump import GONE, Pump
 from adsum.server.session import Fault
 from adsum.server.wire import STATUS_DETAILS_KEY, MalformedRequestError, decode_request, encode_status
 
@@ -26,9 +28,6 @@ RETRY_SECONDS = 1.0
 """What a refused client is told to wait, where waiting helps."""
 
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
-
-GONE = (grpc.aio.UsageError, grpc.aio.InternalError)
-"""What a write raises when the client has gone in the meantime."""
 
 log = get_log(__name__)
 
@@ -45,7 +44,7 @@ class LobbyService:
             SERVICE_NAME, {"Presence": grpc.stream_stream_rpc_method_handler(self.presence)}
         )
 
-    async def presence(self, requests: AsyncIterator[bytes], context: Context) -> None:
+    async def presence(self, _requests: object, context: Context) -> None:
         """Carry one session in one lobby."""
         # Asked for now: after the RPC has ended, the context may not be touched.
         address = address_of(context.peer())
@@ -53,7 +52,7 @@ class LobbyService:
         if isinstance(stream, Reason):
             await refuse(context, Fault(stream, ""))
         try:
-            await self._serve(stream, requests, context)
+            await self._serve(stream, context)
         except MalformedRequestError as error:
             await self._hub.eject(stream, Reason.MALFORMED_REQUEST)
             stream.fault = Fault(Reason.MALFORMED_REQUEST, str(error))
@@ -64,6 +63,8 @@ class LobbyService:
             log.exception("a stream failed")
             stream.fault = Fault(Reason.INTERNAL, "")
         finally:
+            if stream.pump is not None:
+                stream.pump.close()
             self._hub.close_stream(stream)
         if stream.fault is None:
             return
@@ -72,59 +73,60 @@ class LobbyService:
         )
         self._hub.door.hold(address)
         try:
+            if stream.pump is not None:
+                await stream.pump.opened()
             await refuse(context, stream.fault)
         finally:
             self._hub.door.leave(address)
 
-    async def _serve(self, stream: Stream, requests: AsyncIterator[bytes], context: Context) -> None:
+    async def _serve(self, stream: Stream, context: Context) -> None:
+        pump = Pump(
+            context, partial(self._hub.take, stream), partial(self._hub.writing, stream), stream.over.set
+        )
+        stream.pump = pump
         async with asyncio.timeout(self._hub.limits.handshake_seconds):
-            await self._shake_hands(stream, requests, context)
+            await self._shake_hands(stream, pump, context)
         if stream.over.is_set() or stream.line is None:
             return
         async with asyncio.TaskGroup() as tasks:
-            reader = tasks.create_task(self._read(stream, requests))
-            writer = tasks.create_task(self._write(stream, context))
+            reader = tasks.create_task(self._read(stream, context))
             await stream.over.wait()
             reader.cancel()
-            writer.cancel()
 
-    async def _shake_hands(self, stream: Stream, requests: AsyncIterator[bytes], context: Context) -> None:
-        try:
-            # Else the first write would carry it, and if the stream ends while that is under way, the status would
-            # carry it again: gRPC refuses that, and the RPC never ends.
-            await context.send_initial_metadata(())
-            challenge = await self._hub.greet(stream, decode_request(await anext(requests)))
-            if challenge is not None:
-                await context.write(challenge)
-                await self._hub.admit(stream, decode_request(await anext(requests)))
-        except (StopAsyncIteration, *GONE):
-            stream.over.set()
+    async def _shake_hands(self, stream: Stream, pump: Pump, context: Context) -> None:
+        """Lead a stream to its welcome. What is written isn't waited for: the client's next word is."""
+        if (hello := await _next_request(context)) is not None:
+            if (challenge := await self._hub.greet(stream, hello)) is None:
+                return
+            pump.push(challenge)
+            if (proof := await _next_request(context)) is not None:
+                await self._hub.admit(stream, proof)
+                return
+        stream.over.set()
 
-    async def _read(self, stream: Stream, requests: AsyncIterator[bytes]) -> None:
+    async def _read(self, stream: Stream, context: Context) -> None:
         try:
-            async for content in requests:
-                await self._hub.receive(stream, decode_request(content))
+            while (request := await _next_request(context)) is not None:
+                await self._hub.receive(stream, request)
         except MalformedRequestError as error:
             await self._hub.eject(stream, Reason.MALFORMED_REQUEST)
             stream.fault = Fault(Reason.MALFORMED_REQUEST, str(error))
         finally:
-            # The end of requests, a cancel and a lost connection can't be told apart here, and needn't be.
             stream.over.set()
 
-    async def _write(self, stream: Stream, context: Context) -> None:
-        while True:
-            stream.wake.clear()
-            contents = self._hub.take(stream)
-            for content in contents:
-                self._hub.writing(stream, busy=True)
-                try:
-                    await context.write(content)
-                except GONE:
-                    stream.over.set()
-                    return
-                self._hub.writing(stream, busy=False)
-            if not contents:
-                await stream.wake.wait()
+
+async def _next_request(context: Context) -> Request | None:
+    """Read a request; None at the end. The end of requests, a cancel and a lost connection can't be told apart here, and needn't be.
+
+    Raises:
+        MalformedRequestError: the bytes are not a request.
+    """
+    try:
+        # Bytes or EOF; the stubs know only the bytes.
+        content: object = await context.read()
+    except GONE:
+        return None
+    return decode_request(content) if isinstance(content, bytes) else None
 
 
 async def refuse(context: Context, fault: Fault) -> NoReturn:

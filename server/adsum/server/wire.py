@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
-from adsum.contract.limits import SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_MEMBERS, Limits
+from adsum.contract.limits import DELTA_BYTES, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_MEMBERS, Limits
 from adsum.contract.reasons import ERROR_DOMAIN, TABLE, Reason
 from adsum.server.lobby import Lobby
 from adsum.server.member import DepartureReason, Liveness, Member, Profile, Status, Tombstone
@@ -297,7 +297,15 @@ def _departure(tombstone: Tombstone) -> bytes:
 class LobbyCodec:
     """Encode one lobby's snapshots and deltas, each record and each delta once."""
 
-    __slots__ = ("_deltas", "_lobby", "_records", "_revision", "_snapshot")
+    __slots__ = (
+        "_deltas",
+        "_lobby",
+        "_records",
+        "_revision",
+        "_snapshot",
+        "_wrapped_deltas",
+        "_wrapped_snapshots",
+    )
 
     def __init__(self, lobby: Lobby) -> None:
         self._lobby = lobby
@@ -305,6 +313,29 @@ class LobbyCodec:
         self._revision = -1
         self._deltas: dict[int, bytes] = {}
         self._snapshot: list[bytes] = []
+        self._wrapped_deltas: dict[tuple[Envelope, int], bytes] = {}
+        self._wrapped_snapshots: dict[Envelope, list[bytes]] = {}
+
+    def responses(self, base: int | None, envelope: "Envelope") -> list[bytes]:
+        """Encode the responses that bring a stream from `base` to the lobby's revision.
+
+        That is a snapshot for None, or if a delta would be too large for one message; else a delta. Streams that stand at the same
+        revision share the bytes.
+        """
+        self._refresh()
+        if base is None:
+            if (chunks := self._wrapped_snapshots.get(envelope)) is None:
+                chunks = [envelope.snapshot(chunk) for chunk in self.snapshot()]
+                self._wrapped_snapshots[envelope] = chunks
+            return chunks
+        if (wrapped := self._wrapped_deltas.get((envelope, base))) is None:
+            delta = self.delta(base)
+            if len(delta) > DELTA_BYTES:
+                return self.responses(None, envelope)
+            wrapped = envelope.delta(delta)
+            if len(self._wrapped_deltas) < DELTAS_KEPT:
+                self._wrapped_deltas[envelope, base] = wrapped
+        return [wrapped]
 
     def delta(self, base: int) -> bytes:
         """Encode the Delta from `base` to the lobby's revision. The lobby must reach back to `base`."""
@@ -329,6 +360,8 @@ class LobbyCodec:
         self._revision = self._lobby.revision
         self._deltas = {}
         self._snapshot = []
+        self._wrapped_deltas = {}
+        self._wrapped_snapshots = {}
         if len(self._records) > 2 * len(self._lobby) + 64:
             self._records = {
                 member.public_key: self._records[member.public_key]
