@@ -27,7 +27,7 @@ class _Liveness:
 class _LivenessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Liveness.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIVENESS_UNSPECIFIED: _Liveness.ValueType  # 0
-    """Never sent. A client that reads it should treat the member as suspect."""
+    """Never sent. A client that reads it, or a number that it doesn't know, treats the member as suspect."""
     LIVENESS_ONLINE: _Liveness.ValueType  # 1
     """At least one of the member's sessions has a healthy stream."""
     LIVENESS_SUSPECT: _Liveness.ValueType  # 2
@@ -39,7 +39,7 @@ class Liveness(_Liveness, metaclass=_LivenessEnumTypeWrapper):
     """Whether a member can be reached right now, as the server sees it."""
 
 LIVENESS_UNSPECIFIED: Liveness.ValueType  # 0
-"""Never sent. A client that reads it should treat the member as suspect."""
+"""Never sent. A client that reads it, or a number that it doesn't know, treats the member as suspect."""
 LIVENESS_ONLINE: Liveness.ValueType  # 1
 """At least one of the member's sessions has a healthy stream."""
 LIVENESS_SUSPECT: Liveness.ValueType  # 2
@@ -55,7 +55,7 @@ class _Status:
 class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     STATUS_UNSPECIFIED: _Status.ValueType  # 0
-    """Read by the server as STATUS_AVAILABLE; never sent by the server."""
+    """Read by the server as STATUS_AVAILABLE; never sent by the server. Take a number that you don't know as STATUS_AVAILABLE."""
     STATUS_AVAILABLE: _Status.ValueType  # 1
     """Glad to be written to."""
     STATUS_AWAY: _Status.ValueType  # 2
@@ -67,7 +67,7 @@ class Status(_Status, metaclass=_StatusEnumTypeWrapper):
     """What a person says about themselves. It never changes whether they can be reached."""
 
 STATUS_UNSPECIFIED: Status.ValueType  # 0
-"""Read by the server as STATUS_AVAILABLE; never sent by the server."""
+"""Read by the server as STATUS_AVAILABLE; never sent by the server. Take a number that you don't know as STATUS_AVAILABLE."""
 STATUS_AVAILABLE: Status.ValueType  # 1
 """Glad to be written to."""
 STATUS_AWAY: Status.ValueType  # 2
@@ -83,7 +83,7 @@ class _DepartureReason:
 class _DepartureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DepartureReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DEPARTURE_REASON_UNSPECIFIED: _DepartureReason.ValueType  # 0
-    """Never sent."""
+    """Never sent. Take a number that you don't know as DEPARTURE_REASON_LEFT; the same where the departure shows only in a new snapshot."""
     DEPARTURE_REASON_LEFT: _DepartureReason.ValueType  # 1
     """The last session said Leave."""
     DEPARTURE_REASON_LOST: _DepartureReason.ValueType  # 2
@@ -95,7 +95,7 @@ class DepartureReason(_DepartureReason, metaclass=_DepartureReasonEnumTypeWrappe
     """Why a member is no longer in the lobby."""
 
 DEPARTURE_REASON_UNSPECIFIED: DepartureReason.ValueType  # 0
-"""Never sent."""
+"""Never sent. Take a number that you don't know as DEPARTURE_REASON_LEFT; the same where the departure shows only in a new snapshot."""
 DEPARTURE_REASON_LEFT: DepartureReason.ValueType  # 1
 """The last session said Leave."""
 DEPARTURE_REASON_LOST: DepartureReason.ValueType  # 2
@@ -171,7 +171,7 @@ Global___Profile: _TypeAlias = Profile  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
-    """One member of a lobby: always the whole record, never a patch."""
+    """One member of a lobby: always the whole record, never a patch. The server sets profile and joined_at always."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,7 +254,8 @@ Global___Departure: _TypeAlias = Departure  # noqa: Y015
 @_typing.final
 class Snapshot(_message.Message):
     """A part of the whole lobby as it was at one revision. Collect the chunks from index 0 on; when the last has
-    come, they replace the roster. The first chunk (index 0) always starts afresh, whatever came before.
+    come, they replace the roster. The first chunk (index 0) always starts afresh, whatever came before. One that is out of order never comes
+    from a working server: end the stream and connect again.
     Report what the replacement changes as ordinary joins, updates and departures, by public key. Within one epoch another
     incarnation of a key you hold is a departure and a join; across epochs incarnations don't compare, and the same key is
     the same member. If the last chunk contradicts count or digest, keep the list you had, mark it stale, and send Resync
@@ -312,7 +313,8 @@ Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
 @_typing.final
 class Delta(_message.Message):
     """Everything that changed since a revision, merged: one whole record for each member that joined or
-    changed, one departure for each that went. To apply it, in this order:
+    changed, one departure for each that went; no key stands in it twice. It is never larger than 256 KiB: where it would be, a
+    Snapshot comes instead. To apply it, in this order:
 
       epoch differs from mine       -> send Resync (RESYNC_REASON_EPOCH), drop the delta
       revision <= mine              -> ignore it: a duplicate

@@ -13,12 +13,20 @@ How a client lives on it:
   4. From then on Delta after Delta (how to apply one is told there), with SelectionUpdate, Delivery, SendResult and
      Heartbeat between them. Answer each server Heartbeat with yours, and each Delivery with Ack.
   5. Nothing heard from the server for Welcome.lease_millis: the connection is dead, whatever TCP believes. Cancel it,
-     open another, and send Hello with Resume. Wait a random time between 0 and a ceiling that doubles from 0.2 s
-     to 10 s before each attempt but the first.
-  6. Say Leave to leave. Any other end looks like a lost connection: others see you SUSPECT for the grace period.
+     open another, and send Hello with Resume. An attempt that hasn't led to Welcome within 5 s has failed. Wait a random time
+     between 0 and a ceiling that doubles from 0.2 s to 10 s before each attempt. Only after a stream that had its list for 2 s
+     or more is there no wait, and the ceiling starts again.
+  6. Say Leave to leave; the server ends the stream, and there is no need to half-close. Any other end, a half-close too, looks
+     like a lost connection: others see you SUSPECT for the grace period.
 
 A refused stream ends with a gRPC status that carries google.rpc.ErrorInfo (domain "adsum", reason: the name of a Reason
-without its prefix) and, where trying again helps, google.rpc.RetryInfo, in the standard "grpc-status-details-bin".
+without its prefix) and google.rpc.RetryInfo exactly where trying again helps, in the standard "grpc-status-details-bin". So
+an ErrorInfo without RetryInfo is for good, whether you know the reason or not; with RetryInfo, wait at least that long, and the
+random time after it. A status without ErrorInfo comes from something in between and is a lost connection; on UNIMPLEMENTED,
+UNAUTHENTICATED and PERMISSION_DENIED a client may give up.
+
+How to read the number of an enumeration that you don't know stands at each enumeration. No response is larger than 512 KiB, unless
+the operator allows larger payloads (Limits.payload_bytes).
 """
 
 from adsum.v1 import member_pb2 as _member_pb2
@@ -43,7 +51,7 @@ class _SelectionState:
 class _SelectionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SelectionState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SELECTION_STATE_UNSPECIFIED: _SelectionState.ValueType  # 0
-    """Never sent."""
+    """Never sent. A number that you don't know: take it as SELECTION_STATE_UNAVAILABLE."""
     SELECTION_STATE_AVAILABLE: _SelectionState.ValueType  # 1
     """The member is confirmed online."""
     SELECTION_STATE_UNAVAILABLE: _SelectionState.ValueType  # 2
@@ -57,7 +65,7 @@ class SelectionState(_SelectionState, metaclass=_SelectionStateEnumTypeWrapper):
     """Whether the selected member can be written to."""
 
 SELECTION_STATE_UNSPECIFIED: SelectionState.ValueType  # 0
-"""Never sent."""
+"""Never sent. A number that you don't know: take it as SELECTION_STATE_UNAVAILABLE."""
 SELECTION_STATE_AVAILABLE: SelectionState.ValueType  # 1
 """The member is confirmed online."""
 SELECTION_STATE_UNAVAILABLE: SelectionState.ValueType  # 2
@@ -75,7 +83,7 @@ class _SelectionReason:
 class _SelectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SelectionReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SELECTION_REASON_UNSPECIFIED: _SelectionReason.ValueType  # 0
-    """The state needs no reason (AVAILABLE)."""
+    """The state needs no reason (AVAILABLE). Take a number that you don't know as this."""
     SELECTION_REASON_SUSPECT: _SelectionReason.ValueType  # 1
     """The member's connection is lost; it may be back within the grace period."""
     SELECTION_REASON_NOT_PRESENT: _SelectionReason.ValueType  # 2
@@ -93,7 +101,7 @@ class SelectionReason(_SelectionReason, metaclass=_SelectionReasonEnumTypeWrappe
     """Why the selection is as it is."""
 
 SELECTION_REASON_UNSPECIFIED: SelectionReason.ValueType  # 0
-"""The state needs no reason (AVAILABLE)."""
+"""The state needs no reason (AVAILABLE). Take a number that you don't know as this."""
 SELECTION_REASON_SUSPECT: SelectionReason.ValueType  # 1
 """The member's connection is lost; it may be back within the grace period."""
 SELECTION_REASON_NOT_PRESENT: SelectionReason.ValueType  # 2
@@ -115,7 +123,7 @@ class _SendOutcome:
 class _SendOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SendOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SEND_OUTCOME_UNSPECIFIED: _SendOutcome.ValueType  # 0
-    """Never sent."""
+    """Never sent. Take a number that you don't know as SEND_OUTCOME_UNCONFIRMED."""
     SEND_OUTCOME_DELIVERED: _SendOutcome.ValueType  # 1
     """A client of the recipient acknowledged it."""
     SEND_OUTCOME_RECIPIENT_OFFLINE: _SendOutcome.ValueType  # 2
@@ -139,7 +147,7 @@ class SendOutcome(_SendOutcome, metaclass=_SendOutcomeEnumTypeWrapper):
     """What became of a message."""
 
 SEND_OUTCOME_UNSPECIFIED: SendOutcome.ValueType  # 0
-"""Never sent."""
+"""Never sent. Take a number that you don't know as SEND_OUTCOME_UNCONFIRMED."""
 SEND_OUTCOME_DELIVERED: SendOutcome.ValueType  # 1
 """A client of the recipient acknowledged it."""
 SEND_OUTCOME_RECIPIENT_OFFLINE: SendOutcome.ValueType  # 2
@@ -255,9 +263,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SESSION_REPLACED: _Reason.ValueType  # 27
     """Another stream carries this session now. ABORTED."""
     REASON_SESSION_UNKNOWN: _Reason.ValueType  # 28
-    """The session to resume is not known: gone, or never here. Stands in Challenge.resume_refusal."""
+    """The session to resume is not known: gone, or never here. Stands in Challenge.resume_refusal, and never ends a stream."""
     REASON_BAD_TOKEN: _Reason.ValueType  # 29
-    """The resume token is not the session's, or has been used. Stands in Challenge.resume_refusal."""
+    """The resume token is not the session's, or has been used. Stands in Challenge.resume_refusal, and never ends a stream."""
     REASON_OBSERVER: _Reason.ValueType  # 30
     """An observer may not do that. RequestError."""
     REASON_DRAINING: _Reason.ValueType  # 31
@@ -334,9 +342,9 @@ REASON_LEASE_EXPIRED: Reason.ValueType  # 26
 REASON_SESSION_REPLACED: Reason.ValueType  # 27
 """Another stream carries this session now. ABORTED."""
 REASON_SESSION_UNKNOWN: Reason.ValueType  # 28
-"""The session to resume is not known: gone, or never here. Stands in Challenge.resume_refusal."""
+"""The session to resume is not known: gone, or never here. Stands in Challenge.resume_refusal, and never ends a stream."""
 REASON_BAD_TOKEN: Reason.ValueType  # 29
-"""The resume token is not the session's, or has been used. Stands in Challenge.resume_refusal."""
+"""The resume token is not the session's, or has been used. Stands in Challenge.resume_refusal, and never ends a stream."""
 REASON_OBSERVER: Reason.ValueType  # 30
 """An observer may not do that. RequestError."""
 REASON_DRAINING: Reason.ValueType  # 31
@@ -579,8 +587,8 @@ class Resume(_message.Message):
     as long as it has heard nothing on the stream that brought the next, since that Welcome may have been lost.)
     """
     epoch: _builtins.int
-    """The epoch of the list still held; 0 if none is held, or if it is known to be wrong (a Resync was under way): a
-    snapshot comes then.
+    """The epoch of the list still held; 0 if none is held, or if its digest or count was found wrong: a snapshot comes then. After a
+    Resync because of a gap or another epoch, name what you hold: it is old, not wrong.
     """
     revision: _builtins.int
     """The revision of the list still held; 0 if none is held."""
@@ -666,7 +674,9 @@ Global___Proof: _TypeAlias = Proof  # noqa: Y015
 
 @_typing.final
 class Welcome(_message.Message):
-    """Accepts the session. Keep it: session_id and resume_token continue the session after a lost connection."""
+    """Accepts the session. Keep it: session_id and resume_token continue the session after a lost connection. A server for development
+    that believes every key sends it without a Challenge.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -691,7 +701,7 @@ class Welcome(_message.Message):
     heartbeat_millis: _builtins.int
     """How often the server sends a ServerHeartbeat, in milliseconds; each one up to 20 % sooner or later."""
     lease_millis: _builtins.int
-    """After how much silence either side gives the other up, in milliseconds."""
+    """After how much silence either side gives the other up, in milliseconds; 0 means 12,000."""
     grace_millis: _builtins.int
     """How long after a lost connection the session can be resumed, in milliseconds."""
     @_builtins.property
@@ -763,7 +773,8 @@ Global___Limits: _TypeAlias = Limits  # noqa: Y015
 @_typing.final
 class UpdateProfile(_message.Message):
     """Replaces the session's profile. There is no answer but the Delta that shows it, or a RequestError. Updates that come too
-    fast are merged: the last one counts.
+    fast are merged: the last one counts. After a RequestError go back to the profile in your own record: said again in the next Hello, a
+    refused one would end the session for good.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -793,7 +804,8 @@ Global___UpdateProfile: _TypeAlias = UpdateProfile  # noqa: Y015
 @_typing.final
 class Select(_message.Message):
     """Selects a member, as the person one is about to write to, or clears the selection. A session has at most one. The server
-    answers with a SelectionUpdate, and sends another whenever the answer changes, right after the delta that shows why.
+    answers with a SelectionUpdate, and sends another whenever the answer changes, right after the delta that shows why. After a resume
+    it always sends one if anything is selected, right after the delta or snapshot if there is one; a new session selects nobody.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -864,7 +876,12 @@ Global___SelectionUpdate: _TypeAlias = SelectionUpdate  # noqa: Y015
 
 @_typing.final
 class Send(_message.Message):
-    """Sends a direct message to one member: to all of its sessions. Exactly one SendResult comes for each request id."""
+    """Sends a direct message to one member: to all of its sessions. Exactly one answer comes for each request id: a SendResult, or a
+    RequestError where the request itself was wrong (REASON_BAD_RECIPIENT, REASON_OBSERVER); then nothing was delivered. Check
+    the payload against Limits.payload_bytes before: a request larger than Limits.message_bytes would end the stream. The server takes
+    selects and sends from Welcome on; one that waits until the list is complete, and while a Resync is under way, gets an answer that
+    agrees with the list.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1082,7 +1099,9 @@ Global___ServerHeartbeat: _TypeAlias = ServerHeartbeat  # noqa: Y015
 
 @_typing.final
 class Resync(_message.Message):
-    """Asks for a snapshot. Until its last chunk has come, drop deltas. Asking more often than once a second delays the answer."""
+    """Asks for a snapshot. Until its last chunk has come, drop deltas. Asking more often than once a second delays the answer. If it
+    hasn't come after 30 s, or if the third in a row contradicts its own digest, end the stream and connect again.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1122,7 +1141,8 @@ Global___Leave: _TypeAlias = Leave  # noqa: Y015
 @_typing.final
 class Draining(_message.Message):
     """The server is about to stop. Keep the stream until the delay has passed, then close it without Leave and resume, on
-    a new connection; the session is kept. What is closed by the server before that is resumed the same way.
+    a new connection; the session is kept. What is closed by the server before that is resumed the same way, after the rest of the
+    delay.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1132,7 +1152,9 @@ class Draining(_message.Message):
     deadline_millis: _builtins.int
     """In how many milliseconds the server closes what is still open."""
     reconnect_delay_millis: _builtins.int
-    """How long this client should wait, in milliseconds, before it reconnects: each is given another delay."""
+    """How long this client should wait, in milliseconds, before it reconnects: each is given another delay, below deadline_millis. More than
+    60,000 needn't be believed.
+    """
     def __init__(
         self,
         *,

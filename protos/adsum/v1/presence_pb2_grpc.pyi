@@ -13,12 +13,20 @@ How a client lives on it:
   4. From then on Delta after Delta (how to apply one is told there), with SelectionUpdate, Delivery, SendResult and
      Heartbeat between them. Answer each server Heartbeat with yours, and each Delivery with Ack.
   5. Nothing heard from the server for Welcome.lease_millis: the connection is dead, whatever TCP believes. Cancel it,
-     open another, and send Hello with Resume. Wait a random time between 0 and a ceiling that doubles from 0.2 s
-     to 10 s before each attempt but the first.
-  6. Say Leave to leave. Any other end looks like a lost connection: others see you SUSPECT for the grace period.
+     open another, and send Hello with Resume. An attempt that hasn't led to Welcome within 5 s has failed. Wait a random time
+     between 0 and a ceiling that doubles from 0.2 s to 10 s before each attempt. Only after a stream that had its list for 2 s
+     or more is there no wait, and the ceiling starts again.
+  6. Say Leave to leave; the server ends the stream, and there is no need to half-close. Any other end, a half-close too, looks
+     like a lost connection: others see you SUSPECT for the grace period.
 
 A refused stream ends with a gRPC status that carries google.rpc.ErrorInfo (domain "adsum", reason: the name of a Reason
-without its prefix) and, where trying again helps, google.rpc.RetryInfo, in the standard "grpc-status-details-bin".
+without its prefix) and google.rpc.RetryInfo exactly where trying again helps, in the standard "grpc-status-details-bin". So
+an ErrorInfo without RetryInfo is for good, whether you know the reason or not; with RetryInfo, wait at least that long, and the
+random time after it. A status without ErrorInfo comes from something in between and is a lost connection; on UNIMPLEMENTED,
+UNAUTHENTICATED and PERMISSION_DENIED a client may give up.
+
+How to read the number of an enumeration that you don't know stands at each enumeration. No response is larger than 512 KiB, unless
+the operator allows larger payloads (Limits.payload_bytes).
 """
 
 from adsum.v1 import presence_pb2 as _presence_pb2
