@@ -161,8 +161,8 @@ def test_suspect_recipient_is_handed_nothing(reachable: bool) -> None:
     assert not post.phone.pending
 
 
-def test_recipient_without_a_stream_here_is_not_reported_as_delivered() -> None:
-    assert outcomes(Post().send(1)) == [SendOutcome.RECIPIENT_SUSPECT]
+def test_recipient_who_is_moving_is_online_in_the_list_and_so_not_called_suspect() -> None:
+    assert outcomes(Post().send(1)) == [SendOutcome.RECIPIENT_BUSY]
 
 
 def test_other_incarnation_than_the_one_in_mind_gets_nothing() -> None:

@@ -117,9 +117,9 @@ class RecipientChanged(NotDelivered):
 
 
 class RecipientBusy(NotDelivered):
-    """Report that too many messages wait for the recipient. Try later."""
+    """Report that too many messages wait for the recipient, or that they are moving to another server. Try later."""
 
-    text = "recipient has too many messages waiting"
+    text = "recipient can't take messages just now"
 
 
 class Unconfirmed(NotDelivered):

@@ -133,7 +133,9 @@ class _SendOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SendOutco
     SEND_OUTCOME_RECIPIENT_CHANGED: _SendOutcome.ValueType  # 4
     """Another incarnation of the recipient is present than the one asked for. Not delivered."""
     SEND_OUTCOME_RECIPIENT_BUSY: _SendOutcome.ValueType  # 5
-    """The recipient has too many messages waiting to be acknowledged. Not delivered; try later."""
+    """The recipient is online, but has too many messages waiting to be acknowledged, or is moving to another server while this one stops.
+    Not delivered; try later.
+    """
     SEND_OUTCOME_RECIPIENT_WENT_OFFLINE: _SendOutcome.ValueType  # 6
     """Recipient went offline after the message was handed over and before it was acknowledged. It may or may not have been read."""
     SEND_OUTCOME_UNCONFIRMED: _SendOutcome.ValueType  # 7
@@ -157,7 +159,9 @@ SEND_OUTCOME_RECIPIENT_SUSPECT: SendOutcome.ValueType  # 3
 SEND_OUTCOME_RECIPIENT_CHANGED: SendOutcome.ValueType  # 4
 """Another incarnation of the recipient is present than the one asked for. Not delivered."""
 SEND_OUTCOME_RECIPIENT_BUSY: SendOutcome.ValueType  # 5
-"""The recipient has too many messages waiting to be acknowledged. Not delivered; try later."""
+"""The recipient is online, but has too many messages waiting to be acknowledged, or is moving to another server while this one stops.
+Not delivered; try later.
+"""
 SEND_OUTCOME_RECIPIENT_WENT_OFFLINE: SendOutcome.ValueType  # 6
 """Recipient went offline after the message was handed over and before it was acknowledged. It may or may not have been read."""
 SEND_OUTCOME_UNCONFIRMED: SendOutcome.ValueType  # 7

@@ -129,11 +129,12 @@ class Courier:
             return self._conclude(sender, request.request_id, SendOutcome.RECIPIENT_OFFLINE, revision)
         if request.incarnation not in (0, recipient.incarnation):
             return self._conclude(sender, request.request_id, SendOutcome.RECIPIENT_CHANGED, revision)
-        holders = list(reachable)
-        if recipient.liveness is Liveness.SUSPECT or not holders:
+        if recipient.liveness is Liveness.SUSPECT:
             return self._conclude(sender, request.request_id, SendOutcome.RECIPIENT_SUSPECT, revision)
-        holders = [holder for holder in holders if len(holder.pending) < self._limits.pending_deliveries]
+        holders = [holder for holder in reachable if len(holder.pending) < self._limits.pending_deliveries]
         if not holders:
+            # Or nobody is reachable although the lobby shows the recipient online: it moves to another server, because this one drains.
+            # The outcome must not contradict the list.
             return self._conclude(sender, request.request_id, SendOutcome.RECIPIENT_BUSY, revision)
         delivery = Delivery(
             self._next_delivery_id, sender.public_key, sender_incarnation, request.payload, unix_millis
