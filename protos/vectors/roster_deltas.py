@@ -59,6 +59,15 @@ def numbers_up_to_64_bits(case: Case) -> None:
     case.receive(lobby.join("dan").delta(before), holds=lobby.state.held(), events=[joined("dan")])
 
 
+def revision_that_passes_63_bits(case: Case) -> None:
+    """Revisions compare as unsigned numbers: the one after 2^63 - 1 is newer."""
+    lobby = Lobby()
+    lobby.state = State(lobby.state.epoch, 2**63 - 4, ())
+    before = [lobby.join(name) for name in (ME, "bob", "cleo")][-1]
+    case.enter(before)
+    case.receive(lobby.join("dan").delta(before), holds=lobby.state.held(), events=[joined("dan")])
+
+
 def join_update_leave(case: Case) -> None:
     """Each change arrives by itself."""
     lobby = Lobby(ME)
@@ -259,6 +268,7 @@ STORIES = [
     snapshot_of_a_lobby_that_emptied,
     snapshot_started_again,
     numbers_up_to_64_bits,
+    revision_that_passes_63_bits,
     join_update_leave,
     reasons_of_departures,
     many_changes_in_one_delta,

@@ -70,7 +70,11 @@ class Relay:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link: _Link | None = None
         try:
-            upstream_reader, upstream = await asyncio.open_connection(*self._upstream)
+            try:
+                upstream_reader, upstream = await asyncio.open_connection(*self._upstream)
+            except OSError:
+                # Nobody serves there now: the client's connection is closed.
+                return
             link = _Link(writer, upstream)
             self._links.append(link)
             async with asyncio.TaskGroup() as tasks:

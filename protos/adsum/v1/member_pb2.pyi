@@ -317,7 +317,7 @@ class Delta(_message.Message):
     Snapshot comes instead. To apply it, in this order:
 
       epoch differs from mine       -> send Resync (RESYNC_REASON_EPOCH), drop the delta
-      revision <= mine              -> ignore it: a duplicate
+      revision <= mine              -> ignore it: a duplicate (compare as unsigned numbers)
       base_revision != mine         -> send Resync (RESYNC_REASON_GAP), drop the delta
       else                          -> put all of joined and updated (whole records, by public key), remove
                                        all of left, take revision as mine
