@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-all test-floors bench-console screenshot check check-style check-types check-walls \
+.PHONY: help run serve test test-all test-floors bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
 	check-contract fmt generated protos clean
 
 help: ## List what can be made
@@ -91,6 +91,15 @@ test-floors: $(FLOORS) ## Run all but the slow tests on the lowest versions that
 	@.venv-floors/bin/python -m pytest -m 'not slow' $(ARGS)
 
 # What is measured and shown, made again when the console has changed.
+
+bench: $(TOOLS) ## Measure Adsum beside a bare gRPC server (40 minutes): make bench ARGS="light --members 1000"
+	@$(BIN)/python -m tests.bench --json build/bench.json $(ARGS)
+
+bench-quick: $(TOOLS) ## See in a minute whether anything has become twice as slow
+	@$(BIN)/python -m tests.bench --quick $(ARGS)
+
+bench-plot: $(TOOLS) ## Draw docs/performance.svg from what make bench wrote
+	@$(BIN)/python -m tests.bench.plot build/bench.json docs/performance.svg
 
 bench-console: $(TOOLS) ## Measure what the full screen costs and how fast it answers
 	@$(BIN)/python -m tests.bench.bench_console $(ARGS)
