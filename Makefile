@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTOS := $(wildcard protos/adsum/v1/*.proto)
 GENERATED := .venv-protos/generated
+# Other languages, by commas or spaces: make stubs LANGUAGES=go,java. Empty for those whose tools are on this machine.
+LANGUAGES :=
 # More arguments for what run, serve and the tests start: make test ARGS="-k lobby".
 ARGS :=
 # BREAKING=allow lets `make check` pass a contract that breaks its users; .ci/breaking tells when one may.
@@ -17,8 +19,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-all test-floors bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
-	check-contract fmt generated protos clean
+.PHONY: help run serve test test-all test-floors conformance bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
+	check-contract fmt generated protos stubs clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -90,6 +92,9 @@ test-all: $(TOOLS) ## The same, but a test that is skipped has failed
 test-floors: $(FLOORS) ## Run all but the slow tests on the lowest versions that pyproject.toml allows
 	@.venv-floors/bin/python -m pytest -m 'not slow' $(ARGS)
 
+conformance: $(TOOLS) ## Prove the clients of every language: make conformance LANGUAGES=go,java
+	@$(BIN)/python -m tests.conformance $(if $(LANGUAGES),--languages '$(LANGUAGES)') $(ARGS)
+
 # What is measured and shown, made again when the console has changed.
 
 bench: $(TOOLS) ## Measure Adsum beside a bare gRPC server (40 minutes): make bench ARGS="light --members 1000"
@@ -148,6 +153,10 @@ generated: $(GENERATOR)
 protos: generated ## Generate the Python code of the .proto files again
 	@rm -f protos/adsum/v1/*_pb2.py* protos/adsum/v1/*_pb2_grpc.py* protos/$(DESCRIPTORS)
 	@cp $(GENERATED)/adsum/v1/* protos/adsum/v1/
+
+comma := ,
+stubs: $(TOOLS) ## Generate stubs for other languages into build/stubs: make stubs LANGUAGES=go
+	@$(BIN)/python protos/stubs/make.py $(subst $(comma), ,$(LANGUAGES))
 
 clean: ## Remove everything that can be made again
 	@rm -rf .venv .venv-protos .venv-floors build dist

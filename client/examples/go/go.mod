@@ -1,0 +1,19 @@
+module adsum.example/client
+
+go 1.26.0
+
+require (
+	adsum.example/gen v0.0.0
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+)
+
+// What `make stubs` generates from the contract; the Makefile beside this file makes a module of it.
+replace adsum.example/gen => ../../../build/stubs/go
