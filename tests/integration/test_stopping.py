@@ -33,8 +33,14 @@ async def _join_anew(clients: Iterable[RawClient]) -> None:
 
 
 @pytest.mark.promise("P10")
-async def test_everybody_is_told_to_move_each_at_another_moment(tmp_path: Path) -> None:
-    async with running_adsumd(tmp_path, *QUICK_STOP) as daemon, Company(daemon.address) as company:
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+async def test_everybody_is_told_to_move_each_at_another_moment(tmp_path: Path, event_loop: str) -> None:
+    if event_loop == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed: pip install 'adsum[uvloop]'")
+    async with (
+        running_adsumd(tmp_path, *QUICK_STOP, "--event-loop", event_loop) as daemon,
+        Company(daemon.address) as company,
+    ):
         people = await company.join_all([f"member {number:02}" for number in range(20)])
         mark = people[0].mark()
         daemon.terminate()

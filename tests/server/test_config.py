@@ -8,6 +8,7 @@ from adsum.contract.limits import Limits
 from adsum.server import options
 from adsum.server.config import Config, load
 from adsum.server.logs import LogFormat, LogLevel
+from adsum.server.loop import EventLoop
 from adsum.server.options import Address, Auth
 
 TLS = ("--tls-cert", "cert.pem", "--tls-key", "key.pem")
@@ -60,6 +61,7 @@ def test_defaults_serve_this_machine_only() -> None:
         drain_seconds=2.0,
         handover_file=platformdirs.user_state_path("adsum", appauthor=False) / "handover-7557.json",
         until_stdin_closes=False,
+        event_loop=EventLoop.AUTO,
         log_format=LogFormat.AUTO,
         log_level=LogLevel.INFO,
     )
@@ -395,7 +397,8 @@ def test_help_tells_all_that_a_newcomer_needs(
     words = " ".join(text.split())
     titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert titles == [
-        *("options:", "listening:", "security:", "stopping:", "logging:", "configuration:", "limits:"),
+        *("options:", "listening:", "security:", "stopping:", "running:", "logging:", "configuration:"),
+        "limits:",
         *("examples:", "path starts at the file:"),
     ]
     for option in (option for group in options.GROUPS.values() for option in group):

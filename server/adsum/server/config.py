@@ -23,6 +23,7 @@ import platformdirs
 
 from adsum.contract.limits import Limits
 from adsum.server.logs import LogFormat, LogLevel
+from adsum.server.loop import EventLoop
 from adsum.server.options import (
     ADMIN_LISTEN,
     AUDIENCE,
@@ -30,6 +31,7 @@ from adsum.server.options import (
     CLIENT_VARIABLES,
     CONFIG,
     DRAIN_SECONDS,
+    EVENT_LOOP,
     GROUPS,
     HANDOVER_FILE,
     INSECURE,
@@ -70,6 +72,7 @@ class Config:
     drain_seconds: float
     handover_file: Path | None
     until_stdin_closes: bool
+    event_loop: EventLoop
     log_format: LogFormat
     log_level: LogLevel
     config_file: Path | None = None
@@ -193,6 +196,7 @@ def _config(values: _Values, config_file: Path | None, warnings: tuple[str, ...]
         drain_seconds=values.take(DRAIN_SECONDS),
         handover_file=_usual_handover_file(listen[0].port) if handover is Auto.AUTO else handover,
         until_stdin_closes=values.take(UNTIL_STDIN_CLOSES),
+        event_loop=values.take(EVENT_LOOP),
         log_format=values.take(LOG_FORMAT),
         log_level=values.take(LOG_LEVEL),
         config_file=config_file,

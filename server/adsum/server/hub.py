@@ -26,7 +26,7 @@ from adsum.server.lobby import Lobby
 from adsum.server.logs import get_log
 from adsum.server.messages import Request, Resume
 from adsum.server.outbox import DeltaOwed, HeartbeatOwed, Outbox, SnapshotOwed
-from adsum.server.pacing import Pacing
+from adsum.server.pacing import Pacing, tail_of, wave_deadline
 from adsum.server.pump import Pump
 from adsum.server.seat import HeldSession, Line
 from adsum.server.session import Fault, Handshake, Introduction
@@ -53,7 +53,9 @@ class OpenLobby:
     """A lobby that is open on this node.
 
     `pins` keeps it open while somebody is on the way in. `effects` are what the desk has asked for and what has not been carried
-    out yet; they are carried out one after another, in the order in which the desk decided.
+    out yet; they are carried out one after another, in the order in which the desk decided. `writes` are under way now; a wave under
+    way has ended when they are down to `wave_tail`, which is None between waves. `wave` is when the next wave starts, or the one under
+    way ends at the latest.
     """
 
     desk: Desk
@@ -61,6 +63,9 @@ class OpenLobby:
     pacing: Pacing = field(default_factory=Pacing)
     wave: asyncio.Handle | None = None
     wave_revision: int = 0
+    wave_started_at: float = 0.0
+    wave_tail: int | None = None
+    writes: int = 0
     pins: int = 0
     effects: deque[Effect] = field(default_factory=deque)
     performing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -120,6 +125,7 @@ class Hub:
         self._opening = asyncio.Lock()
         self._streams: dict[int, Stream] = {}
         self._numbers = 0
+        self._newcomer_at = float("-inf")
         self._tasks = asyncio.TaskGroup()
         self._ticker: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -148,6 +154,7 @@ class Hub:
             return Reason.DRAINING
         if not self.door.enter(address):
             return Reason.TOO_MANY_STREAMS
+        self._newcomer_at = self._now()
         self._numbers += 1
         handshake = Handshake(self._draw(32), self._audiences, proves_keys=self._proves_keys)
         stream = Stream(self._numbers, address, handshake)
@@ -159,6 +166,7 @@ class Hub:
         if self.is_draining:
             self._fail(stream, Fault(Reason.DRAINING, ""))
             return None
+        self._newcomer_at = self._now()
         introduction = stream.handshake.receive_hello(request)
         if isinstance(introduction, Fault):
             self._fail(stream, introduction)
@@ -244,8 +252,14 @@ class Hub:
 
     def writing(self, stream: Stream, busy: bool) -> None:
         """Note that a write begins or has ended."""
-        if stream.line is not None:
-            stream.line.writing_since = self._now() if busy else None
+        line, place = stream.line, stream.place
+        # The challenge is written before there is a line, and may end after.
+        if line is None or place is None or busy == (line.writing_since is not None):
+            return
+        line.writing_since = self._now() if busy else None
+        place.writes += 1 if busy else -1
+        if place.wave_tail is not None and place.writes <= place.wave_tail:
+            self._end_wave(place)
 
     def close_stream(self, stream: Stream) -> None:
         """Note that a stream's client is gone, for whatever reason. Its session is suspect, unless it said Leave."""
@@ -253,6 +267,8 @@ class Hub:
         if stream.place is None or stream.line is None:
             self.door.leave(stream.address)
         else:
+            if stream.line.writing_since is not None:
+                self.writing(stream, False)
             effects = stream.place.desk.lost(stream.line, self._now())
             if effects and not self._is_closed:
                 # The caller may be a cancelled task, in which nothing can be waited for. The effects take their place in the
@@ -359,7 +375,7 @@ class Hub:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        start = place.pacing.next_start(now)
+        start = place.pacing.next_start(now, self._newcomer_at)
         place.wave = (
             loop.call_soon(self._start_wave, place)
             if start <= now
@@ -369,7 +385,13 @@ class Hub:
     def _start_wave(self, place: OpenLobby) -> None:
         loop = asyncio.get_running_loop()
         started_at = loop.time()
+        start = place.pacing.next_start(started_at, self._newcomer_at)
+        if start > started_at:
+            # Newcomers have come meanwhile.
+            place.wave = loop.call_at(start, self._start_wave, place)
+            return
         place.wave_revision = place.desk.lobby.revision
+        stuck = place.writes
         for line in place.desk.lines:
             line.outbox.start_wave()
             if (stream := self._streams.get(line.number)) is not None:
@@ -377,12 +399,17 @@ class Hub:
         for watcher in place.watchers:
             watcher.outbox.start_wave()
             watcher.wake.set()
-        # Runs after every writer woken above has had its turn.
-        place.wave = loop.call_soon(self._end_wave, place, started_at)
+        place.wave_tail = stuck + tail_of(place.writes - stuck)
+        place.wave_started_at = started_at
+        place.wave = loop.call_at(wave_deadline(started_at, loop.time()), self._end_wave, place)
+        if place.writes <= place.wave_tail:
+            self._end_wave(place)
 
-    def _end_wave(self, place: OpenLobby, started_at: float) -> None:
-        place.wave = None
-        place.pacing.ended(started_at, self._now(), newcomers_waiting=self.door.waiting > 0)
+    def _end_wave(self, place: OpenLobby) -> None:
+        if place.wave is not None:
+            place.wave.cancel()
+        place.wave = place.wave_tail = None
+        place.pacing.ended(place.wave_started_at, self._now())
         if place.desk.lobby.revision > place.wave_revision:
             self._plan_wave(place)
 
@@ -432,6 +459,7 @@ class Hub:
         return Reason.UNSPECIFIED
 
     def _let_in(self, stream: Stream, place: OpenLobby, line: Line) -> None:
+        self._newcomer_at = self._now()
         stream.place = place
         stream.line = line
         stream.handshake.live()
