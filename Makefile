@@ -19,7 +19,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-all test-floors conformance bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
+.PHONY: help run serve test test-all test-floors conformance simulate bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
 	check-contract fmt generated protos stubs clean
 
 help: ## List what can be made
@@ -94,6 +94,11 @@ test-floors: $(FLOORS) ## Run all but the slow tests on the lowest versions that
 
 conformance: $(TOOLS) ## Prove the clients of every language: make conformance LANGUAGES=go,java
 	@$(BIN)/python -m tests.conformance $(if $(LANGUAGES),--languages '$(LANGUAGES)') $(ARGS)
+
+# SEEDS is a number, or a range such as 1000..1999.
+SEEDS := 500
+simulate: $(TOOLS) ## Check the promises in simulated worlds: make simulate SEEDS=20000
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $$(nproc) $(ARGS)
 
 # What is measured and shown, made again when the console has changed.
 

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adsum.contract.limits import Limits
+from adsum.contract.reasons import Reason
 from adsum.server.hub import Hub, Stream
 from adsum.server.member import Liveness
 from adsum.server.memory_store import MemoryStore
-from adsum.server.messages import Hello, ProfileClaim, Proof, Send, SendOutcome
+from adsum.server.messages import Hello, Leave, ProfileClaim, Proof, Send, SendOutcome, UpdateProfile
 from adsum.v1.presence_pb2 import PresenceResponse, SendResult
 from tests.server.builders import ADA, BOB, LOBBY
 
@@ -57,3 +58,22 @@ async def test_message_to_somebody_lost_this_very_moment_is_judged_by_the_list_o
     assert result.outcome == SendOutcome.RECIPIENT_SUSPECT.value
     assert member.liveness is Liveness.SUSPECT
     assert result.revision >= member.revision
+
+
+async def test_nothing_changes_any_more_when_what_is_left_for_a_successor_is_written_down() -> None:
+    numbers = itertools.count(1)
+    limits = Limits()
+    store = MemoryStore(limits, lambda: 7)
+    async with Hub(store, limits, lambda size: next(numbers).to_bytes(size, "big"), proves_keys=False) as hub:
+        ann, bob = await enter(hub, ADA), await enter(hub, BOB)
+        await hub.drain(0.0)
+        hub.seal()
+        left = store.dump()
+        await hub.receive(ann, UpdateProfile(1, ProfileClaim("late", 0, "", ())))
+        await hub.receive(bob, Leave())
+        hub.close_stream(ann)
+        assert store.dump() == left
+        # They are told to come back to the successor.
+        assert bob.over.is_set()
+        assert bob.fault is not None
+        assert bob.fault.reason is Reason.DRAINING

@@ -147,6 +147,7 @@ async def _serve(
         log.info("stopping", drain_seconds=config.drain_seconds)
         await health.enter_graceful_shutdown()
         await _drain(hub, config.drain_seconds, stop)
+        hub.seal()
         _hand_over(config, hub, store)
         for server in servers:
             await server.stop(STOP_SECONDS if not stop.second.is_set() else 0)

@@ -115,7 +115,7 @@ class Hub:
         self.limits = limits
         self.door = Door(limits)
         self.is_draining = False
-        self._is_closed = False
+        self._is_sealed = False
         self._store = store
         self._draw = draw
         self._audiences = audiences
@@ -138,7 +138,7 @@ class Hub:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Stop. A stream that ends after this changes nothing any more."""
-        self._is_closed = True
+        self._is_sealed = True
         if self._ticker is not None:
             self._ticker.cancel()
         for place in self._places.values():
@@ -215,6 +215,8 @@ class Hub:
         """Take a request from a live stream."""
         if stream.place is None or stream.line is None:
             raise AssertionError("the stream is not live")
+        if self._is_sealed:
+            return
         if stream.place.effects:
             # What has been decided is carried out before the next request is judged: else a message to somebody whose connection has
             # just been lost would be refused while every list, the sender's too, shows them online.
@@ -270,7 +272,7 @@ class Hub:
             if stream.line.writing_since is not None:
                 self.writing(stream, False)
             effects = stream.place.desk.lost(stream.line, self._now())
-            if effects and not self._is_closed:
+            if effects and not self._is_sealed:
                 # The caller may be a cancelled task, in which nothing can be waited for. The effects take their place in the
                 # order now, before anything that is decided until the task runs.
                 stream.place.effects.extend(effects)
@@ -416,6 +418,8 @@ class Hub:
     # Effects
 
     async def _perform(self, place: OpenLobby, effects: list[Effect]) -> None:
+        if self._is_sealed:
+            return
         place.effects.extend(effects)
         async with place.performing:
             while place.effects:
@@ -475,7 +479,7 @@ class Hub:
                 log.warning("the server was stalled", seconds=round(late, 3))
                 # What waits in the sockets is heard before anybody is judged.
                 await asyncio.sleep(0)
-            for place in list(self._places.values()):
+            for place in [] if self._is_sealed else list(self._places.values()):
                 if late:
                     place.desk.postpone(late, now)
                 if (due := place.desk.next_deadline()) is not None and due <= now:
@@ -500,6 +504,15 @@ class Hub:
                 await self._empty.wait()
         except TimeoutError:
             log.info("streams are left at the end of the drain", streams=len(self._streams))
+
+    def seal(self) -> None:
+        """Change nothing from now on: what is left for a successor is what stands here.
+
+        A change made after that would be lost, and the successor would give its revision to another.
+        """
+        self._is_sealed = True
+        for stream in self._streams.values():
+            self._fail(stream, Fault(Reason.DRAINING, ""))
 
     def bequeath(self, lobby: str) -> list[HeldSession]:
         """List the sessions that this node holds in a lobby, for a successor."""
