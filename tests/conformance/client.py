@@ -86,7 +86,7 @@ class Client:
         if self._process.returncode is None:
             # Not the process's own method: it looks whether the child has ended, and takes its exit code away from asyncio.
             with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     # Hearing
 
@@ -239,6 +239,8 @@ async def start(adapter: Sequence[str], language: str, name: str, lobby: str, id
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("ADSUM_")},
         limit=LONGEST_LINE,
+        # An adapter may be a program around another, which would outlive it and keep its output open: they are ended together.
+        start_new_session=True,
     )
     return Client(f"{name} ({language})", name, lobby, identity, process)
 
