@@ -3,16 +3,15 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from tests.model.promises import PROMISES
-from tests.simulation.pool import seed_pool
-from tests.simulation.report import Report, describe_failure, run_seed
+from tests.simulation.report import Outcome, Report, describe_failure, run_seed
 from tests.simulation.script import ACTIONS
 
-SEEDS = 200
 TROUBLES = (
     "changes",
     "clock jumps",
@@ -44,11 +43,10 @@ OUTCOMES = (
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report(worlds: list[Future[Outcome]]) -> Report:
     report = Report()
-    with seed_pool() as pool:
-        for outcome in pool.map(run_seed, range(SEEDS), chunksize=10):
-            report.add(outcome)
+    for world in worlds:
+        report.add(world.result())
     return report
 
 
