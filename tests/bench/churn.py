@@ -89,6 +89,8 @@ class Churn:
         for public_key, token, sent_at in others:
             self._logs[0].adopt(bytes.fromhex(public_key), token, sent_at)
             self.sent += 1
+        # The probes' last updates may have been made just when the crowd had seen everything of its own.
+        self._loop.run(SETTLE_SECONDS, self._is_settled, look_every=0.01)
         found: dict[Kind, Latencies] = {kind: Latencies() for kind in Kind}
         everything = Latencies()
         unseen = behind = messages = 0

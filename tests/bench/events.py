@@ -75,9 +75,9 @@ class EventLog:
             left.revision = revision
 
     def adopt(self, public_key: bytes, token: str, sent_at: float) -> None:
-        """Note, after the fact, an update that somebody else has made."""
+        """Note an update that somebody else has made, and that may have been shown already."""
         revision = self._strange.get((public_key, token), 0)
-        self._add(Event(Kind.UPDATE, public_key, sent_at, revision))
+        self._updates[token] = self._add(Event(Kind.UPDATE, public_key, sent_at, revision))
 
     def settle(self) -> None:
         """Give updates that were merged with a later one of the same member that one's revision: nobody saw them apart."""

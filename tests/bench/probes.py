@@ -111,13 +111,13 @@ class Probes:
         gc.freeze()
         return {}
 
-    async def start(self, *, rate: float) -> dict[str, Any]:
-        """Begin to take note, and to make so many updates a second."""
+    async def start(self, *, rate: float, seconds: float) -> dict[str, Any]:
+        """Begin to take note, and to make so many updates a second for so long."""
         self._acted = []
         for probe in self._probes:
             probe.start()
         if rate:
-            self._acting = self._tasks.create_task(self._act(rate))
+            self._acting = self._tasks.create_task(self._act(rate, time.monotonic() + seconds))
         return {}
 
     async def stop(self) -> dict[str, Any]:
@@ -166,9 +166,11 @@ class Probes:
             probe.faults = []
         return {"faults": sorted(set(faults)), "members": truth.member_count}
 
-    async def _act(self, rate: float) -> None:
+    async def _act(self, rate: float, ends_at: float) -> None:
         while True:
             await asyncio.sleep(self._random.uniform(0.5, 1.5) / rate)
+            if time.monotonic() > ends_at:
+                return
             probe = self._probes[self._tokens % len(self._probes)]
             self._tokens += 1
             token = f"p{self._tokens}"

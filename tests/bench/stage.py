@@ -74,9 +74,10 @@ class Stage:
         self, scene: str, members: int, rate: float, repeat: int, *, seconds: float | None = None
     ) -> Run:
         """Let people come, go and change, and check afterwards what the probes hold."""
+        seconds = seconds or self.setting.seconds
         if self._probes is not None:
-            self._probes.ask("start", rate=min(PROBES_HIGHEST_RATE, PROBES_RATE * rate))
-        answer = self.crowd.ask("churn", rate=rate, seconds=seconds or self.setting.seconds, seed=repeat)
+            self._probes.ask("start", rate=min(PROBES_HIGHEST_RATE, PROBES_RATE * rate), seconds=seconds)
+        answer = self.crowd.ask("churn", rate=rate, seconds=seconds, seed=repeat)
         others = self._probes.ask("stop")["acted"] if self._probes is not None else []
         answer |= self.crowd.ask("result", others=others)
         told = None
