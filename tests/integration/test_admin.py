@@ -266,6 +266,21 @@ async def test_both_listeners_answer_stock_health_and_reflection_clients(tmp_pat
         promised("P10", await daemon.ended() == 0, "the exit code of a stop is not 0")
 
 
+@pytest.mark.promise("contract")
+async def test_rubbish_for_health_and_reflection_is_refused_with_a_reason(tmp_path: Path) -> None:
+    # The server's log must be without a traceback: the end of `running_adsumd` looks.
+    async with running_adsumd(tmp_path) as daemon, open_channel(daemon.address) as channel:
+        health = "/grpc.health.v1.Health/"
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(health + "Check")
+        watch: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(health + "Watch")
+        info: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        )
+        for call in (check(b"\xff"), watch(b"\xff").read(), info(iter([b"\xff"])).read()):
+            ending = await _refusal(call)
+            promised("contract", ending.reason is Reason.MALFORMED_REQUEST, f"it ended with {ending}")
+
+
 def _reflect(target: str, service: str) -> tuple[set[str], list[str]]:
     with grpc.insecure_channel(target) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TypeAlias
 
 import grpc
@@ -15,6 +16,7 @@ import pytest
 
 from adsum.contract.limits import Limits
 from adsum.server import app
+from tests.integration.adsumd import running_adsumd
 from tests.integration.raw_stream import WAIT_SECONDS, open_channel
 from tests.integration.relay import relaying
 
@@ -384,3 +386,29 @@ async def test_a_write_at_the_very_end_hides_the_servers_status_behind_one_of_gr
 
 def _stall(seconds: float) -> None:
     time.sleep(seconds)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="needs Linux, which counts the turns of threads"
+)
+async def test_the_event_engine_stays_out_of_reading_and_writing(tmp_path: Path) -> None:
+    """gRPC's poller watches the server's sockets itself: loop.py, `poll_directly`. Else a call takes its threads three turns."""
+
+    def engine_turns(pid: int) -> int:
+        turns = 0
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            if (thread / "comm").read_text().strip() == "event_engine":
+                counts = dict(line.split(":\t") for line in (thread / "status").read_text().splitlines())
+                turns += int(counts["voluntary_ctxt_switches"])
+        return turns
+
+    calls = 200
+    async with running_adsumd(tmp_path) as server, open_channel(server.address) as channel:
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/grpc.health.v1.Health/Check"
+        )
+        await check(b"")
+        before = engine_turns(server.pid)
+        for _ in range(calls):
+            await check(b"")
+        assert engine_turns(server.pid) - before < 2 * calls

@@ -1,6 +1,9 @@
 """The program `adsumd`, also as `python -m adsum.server`."""
 
+import os
 import sys
+
+from adsum.server.loop import poll_directly
 
 SERVER_PACKAGES = ("grpc_health", "grpc_reflection")
 """What the extra `server` installs, by the names of the modules."""
@@ -8,6 +11,7 @@ SERVER_PACKAGES = ("grpc_health", "grpc_reflection")
 
 def main() -> int:
     """Run the server; return its exit code. Without the packages of the extra `server`, say how to get them."""
+    poll_directly(os.environ)
     try:
         from adsum.server.app import main as run
     except ModuleNotFoundError as error:

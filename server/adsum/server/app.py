@@ -25,8 +25,6 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE_NAME
 from grpc_health.v1.health import aio as health_aio
-from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
-from grpc_reflection.v1alpha import reflection
 
 from adsum.contract.limits import Limits
 from adsum.server import admin, service
@@ -38,6 +36,7 @@ from adsum.server.logs import configured, get_log
 from adsum.server.loop import calm_poller, loop_factory
 from adsum.server.memory_store import MemoryStore
 from adsum.server.options import Address, Auth
+from adsum.server.stock import health_handler, reflection_handler
 
 CONNECTION_AGE_SECONDS = 3600
 """After this time a connection is closed and its clients resume on another: the only way to be rid of one that isn't read."""
@@ -116,15 +115,13 @@ async def _serve(
 ) -> None:
     health = health_aio.HealthServicer()
     presence = _server(config.limits)
-    presence.add_generic_rpc_handlers((service.LobbyService(hub).handler(),))
-    _add_health_and_reflection(presence, health, service.SERVICE_NAME)
+    _add_services(presence, service.SERVICE_NAME, service.LobbyService(hub).handler(), health)
     bound = [_bind(presence, address, credentials) for address in config.listen]
     servers = [presence]
     admin_bound = None
     if config.admin_listen is not None:
         operators = _server(config.limits)
-        operators.add_generic_rpc_handlers((admin.AdminService(hub).handler(),))
-        _add_health_and_reflection(operators, health, admin.SERVICE_NAME)
+        _add_services(operators, admin.SERVICE_NAME, admin.AdminService(hub).handler(), health)
         admin_bound = _bind(operators, config.admin_listen, None)
         servers.append(operators)
     _settle_down()
@@ -195,9 +192,12 @@ def _server(limits: Limits) -> grpc.aio.Server:
     )
 
 
-def _add_health_and_reflection(server: grpc.aio.Server, health: health_aio.HealthServicer, name: str) -> None:
-    add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((name, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), server)
+def _add_services(
+    server: grpc.aio.Server, name: str, handler: grpc.GenericRpcHandler, health: health_aio.HealthServicer
+) -> None:
+    """Add one service of ours, and gRPC's own beside it."""
+    stock = (health_handler(health), reflection_handler((name, HEALTH_SERVICE_NAME)))
+    server.add_generic_rpc_handlers((handler, *stock))
 
 
 def _bind(server: grpc.aio.Server, address: Address, credentials: grpc.ServerCredentials | None) -> Address:

@@ -134,5 +134,9 @@ async def refuse(context: Context, fault: Fault) -> NoReturn:
     row = TABLE[fault.reason]
     message = f"{row.text}: {fault.detail}" if fault.detail else row.text
     details = encode_status(fault.reason, message, RETRY_SECONDS if row.retry else None)
-    await context.abort(grpc.StatusCode[row.code], message, ((STATUS_DETAILS_KEY, details),))
+    try:
+        await context.abort(grpc.StatusCode[row.code], message, ((STATUS_DETAILS_KEY, details),))
+    except GONE:
+        # There is nobody to tell any more. gRPC would log anything but this as a failure of ours.
+        raise grpc.aio.AbortError("the client has gone") from None
     raise AssertionError("abort returns")
