@@ -76,17 +76,20 @@ def _runs_of(job: Job) -> Iterator[Run]:
 
 def _run_quick(setting: Setting, console: Console, *, record: bool) -> int:
     if record:
-        ratios, faults = quick.measured(setting)
-        if not faults:
-            quick.write_record(ratios, machine.facts(uvloop=setting.uvloop))
+        look = quick.measured(setting)
+        wrong = look.faults
+        if not wrong:
+            quick.write_record(look.ratios, machine.facts(uvloop=setting.uvloop))
     else:
         known = quick.read_record()
-        ratios, faults = quick.compared(setting, known)
-        for name, ratio in ratios.items():
+        look, wrong = quick.compared(setting, known)
+        for name, ratio in look.ratios.items():
             console.print(f"{name:<34} {ratio:8.3f}  on record {known.get(name, 0.0):8.3f}", highlight=False)
-    for fault in faults:
+        for fault in set(look.faults) - set(wrong):
+            console.print(f"not judged, others took {look.disturbed:.0%} of a core: {fault}", highlight=False)
+    for fault in wrong:
         console.print(f"[red]{fault}[/]", highlight=False)
-    return 1 if faults else 0
+    return 1 if wrong else 0
 
 
 def _write(path: Path, runs: list[Run], facts: dict[str, object], arguments: argparse.Namespace) -> None:

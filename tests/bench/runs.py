@@ -15,6 +15,12 @@ DISTURBED_SHARE = 0.1
 """Where others took more of either core, a run is marked."""
 
 
+class LoadFault(str):
+    """A fault of the load, not of the server: the run is worthless, and proves nothing against anybody."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class Run:
     """One measurement. `faults` makes it worthless; `disturbed` says that others were busy meanwhile."""
@@ -54,7 +60,7 @@ def load_faults(answer: dict[str, Any]) -> list[str]:
     """Tell what was wrong with a span of time: what the crowd saw, and the load itself."""
     faults = list(answer["faults"])
     if answer["load_share"] > MOST_LOAD_SHARE:
-        faults.append(f"the load was the bottleneck: {answer['load_share']:.0%} of its core")
+        faults.append(LoadFault(f"the load was the bottleneck: {answer['load_share']:.0%} of its core"))
     return faults
 
 
@@ -91,9 +97,9 @@ def churn_run(
     # The last events still have to arrive, but everything must have been sent in time.
     planned = answer["events"] + answer["starved"]
     if answer["events"] < LEAST_REACHED * planned:
-        faults.append(f"only {answer['events']} of {planned} events could be made")
+        faults.append(LoadFault(f"only {answer['events']} of {planned} events could be made"))
     if answer["late_p99_ms"] > MOST_LATE_MS:
-        faults.append(f"the load was late: p99 {answer['late_p99_ms']:.0f} ms")
+        faults.append(LoadFault(f"the load was late: p99 {answer['late_p99_ms']:.0f} ms"))
     if answer["unseen"] or answer["behind"]:
         faults.append(
             f"{answer['unseen']} events were never seen, {answer['behind']} members were left behind"
