@@ -363,6 +363,24 @@ def test_lobby_larger_than_is_taken_is_a_violation(model: ModelLobby) -> None:
     assert replica.receive(model.since(base)).violation is not None
 
 
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_snapshot_that_names_a_member_twice_is_a_violation(chunks: int) -> None:
+    replica = Replica(10)
+    # Its digest is the sum over both records, and its count that of the people: the list would hold one record, and the sum of two.
+    records = (a_member("Bob", 1, 5), a_member("Bob", 1, 3))
+    snapshot = Snapshot(7, 5, records, digest_of(records), 1, last=True)
+    if chunks == 2:
+        snapshot = replace(snapshot, members=(*records, a_member("Ann", 2, 2)), count=2, chunk_count=2)
+        snapshot = replace(snapshot, digest=digest_of(snapshot.members))
+        first = replace(snapshot, members=snapshot.members[:1], last=False)
+        assert replica.receive(first) == Received()
+        snapshot = replace(snapshot, members=snapshot.members[1:], chunk_index=1)
+    assert replica.receive(snapshot).violation is not None
+    assert not replica.roster
+    assert replica.digest == 0
+    assert replica.progress is None
+
+
 def test_delta_that_names_a_member_twice_is_a_violation(model: ModelLobby) -> None:
     replica, base = a_replica(model), model.revision
     model.leave(BOB)

@@ -131,6 +131,43 @@ def test_servers_word_after_a_resume_wins() -> None:
     assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
 
 
+def test_list_that_loses_the_member_is_believed_at_once() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.members.drop(BOB)
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SelectionReason.NOT_PRESENT)
+    # One change is one event, and that is the server's word.
+    assert scene.hear(CLEARED, LEFT) == [SelectionChanged(BOB, None, CLEARED, LEFT, AVAILABLE, 9)]
+    assert scene.keeper.current is None
+
+
+def test_list_that_shows_a_suspect_is_believed_at_once() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    suspect = replace(scene.bob, revision=7, liveness=Liveness.SUSPECT)
+    scene.members.put(suspect)
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
+    assert scene.hear(UNAVAILABLE, SUSPECT) == [
+        SelectionChanged(BOB, suspect, UNAVAILABLE, SUSPECT, AVAILABLE, 9)
+    ]
+
+
+def test_list_alone_makes_nobody_available() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.hear(UNAVAILABLE, SUSPECT)
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
+    scene.members.put(a_member("Bob", 8))
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
+
+
+def test_another_incarnation_is_somebody_else() -> None:
+    scene = Scene()
+    scene.hear(AVAILABLE)
+    scene.members.put(a_member("Bob", 8))
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SelectionReason.NOT_PRESENT)
+
+
 def test_selection_ends_with_its_session() -> None:
     scene = Scene()
     assert scene.keeper.session_lost(9) == []

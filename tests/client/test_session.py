@@ -807,6 +807,11 @@ class AnyServer(RuleBasedStateMachine):
             assert current is None or not current.is_available
         if session.state.is_live:
             assert not session.replica.is_awaiting
+        if (current := session.selection.current) is not None and current.is_available:
+            member = session.replica.roster.get(current.public_key)
+            assert member is not None
+            assert member.is_available
+            assert member.incarnation == current.incarnation
 
 
 AnyServer.TestCase.settings = settings(patient, max_examples=60, stateful_step_count=50)

@@ -9,6 +9,7 @@ from adsum.contract import limits
 from adsum.contract.limits import LOBBY_PATTERN, Limits
 
 NAMES = [field.name for field in fields(Limits)]
+LARGEST = {"seconds": 4_294_967, "bytes": 2**31 - 1, "count": 2**32 - 1}
 
 
 def test_defaults_are_those_of_the_protocol() -> None:
@@ -44,6 +45,27 @@ def test_no_grace_is_sound() -> None:
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 def test_grace_that_is_no_duration_is_named(value: float) -> None:
     assert [fault.split()[0] for fault in Limits(grace_seconds=value).faults()] == ["grace_seconds"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("factor", [1.01, 1e6, 1e290])
+def test_limit_that_no_message_can_tell_is_named(name: str, factor: float) -> None:
+    largest = LARGEST[name.rpartition("_")[2] if name.endswith(("_seconds", "_bytes")) else "count"]
+    given = replace(Limits(), **{name: largest * factor})  # type: ignore[arg-type]  # counts are given as floats too
+    assert f"{name} must be at most {largest}, not {largest * factor}" in given.faults()
+    given = replace(Limits(), **{name: largest})
+    assert not any(fault.startswith(f"{name} must be at most") for fault in given.faults())
+
+
+def test_largest_limits_are_sound() -> None:
+    largest = {
+        name: LARGEST[
+            "seconds" if name.endswith("_seconds") else "bytes" if name.endswith("_bytes") else "count"
+        ]
+        for name in NAMES
+    }
+    largest |= {"payload_bytes": LARGEST["bytes"] - 256, "heartbeat_seconds": LARGEST["seconds"] // 3}
+    assert Limits(**largest).faults() == []
 
 
 def test_lease_outlives_one_lost_heartbeat() -> None:

@@ -5,6 +5,7 @@ whole lists of names and of attacks.
 """
 
 import re
+import time
 import unicodedata
 
 import pytest
@@ -202,6 +203,7 @@ TRICKY = st.text(
     ),
     max_size=30,
 )
+TRICKY_MARKS = st.sampled_from("\u0301\u0327\u0323\u0307\u0308")
 ANY = st.one_of(st.text(max_size=80), TRICKY)
 
 
@@ -302,6 +304,54 @@ def test_fault_never_repeats_what_was_refused() -> None:
         assert fault is not None
         assert fault.isascii()
         assert fault.isprintable()
+
+
+@given(ANY)
+def test_normalised_is_nfc_without_spaces_at_the_ends(text: str) -> None:
+    assert normalise(text) == unicodedata.normalize("NFC", text).strip(" ")
+
+
+@pytest.mark.parametrize("letter", ["\u1fa7", "\u01d5", "\u1ea8", "\uac01", "\U0001d15e"])
+def test_longest_text_is_accepted_however_it_was_typed(letter: str) -> None:
+    composed = unicodedata.normalize("NFC", letter)
+    text = composed * (STATUS_TEXT_CODE_POINTS // len(composed))
+    typed = "  " + unicodedata.normalize("NFD", text) + " " * 10_000
+    assert normalise(typed) == text
+    assert fault_in_status_text(normalise(typed)) is None
+
+
+def test_no_code_point_takes_more_than_four_apart() -> None:
+    # What `normalise` counts on when it leaves a text alone that is too long.
+    assert max(len(unicodedata.normalize("NFD", chr(point))) for point in range(0x110000)) == 4
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "a" + "\u0301" * 60_000 + "\u0327" * 60_000,
+        ("a" + "\u0327\u0301" * 30) * 1_000 + "\u0301\u0327" * 30_000,
+        "\u1e69" + "\u0f71\u0f72\u0f74" * 40_000,
+        "\u1100" * 60_000 + "\u1161" * 60_000,
+        "\u0344" * 120_000,
+    ],
+    ids=["two kinds of mark", "long runs", "marks of three classes", "jamo", "marks that come apart"],
+)
+def test_no_text_takes_long(hostile: str) -> None:
+    started = time.process_time()
+    clean(hostile)
+    normalise(hostile)
+    # Linear, this takes a tenth of that; a run put in order took half a minute.
+    assert time.process_time() - started < 2
+
+
+@given(st.text(TRICKY_MARKS, max_size=200), st.sampled_from(["", "a", "\u1e69", "\ufffd"]))
+def test_marks_of_a_long_run_are_replaced_one_by_one(marks: str, base: str) -> None:
+    shown = clean(base + marks)
+    replaced = shown.count(REPLACEMENT) - base.count(REPLACEMENT)
+    if len(marks) > 2 * COMBINING_MARKS:
+        # Some become part of the base, three stay on it, and of the rest each is replaced.
+        assert len(unicodedata.normalize("NFC", base + marks)) - len(base) - COMBINING_MARKS <= replaced
+    assert clean(shown) == shown
 
 
 @given(ANY)

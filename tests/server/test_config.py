@@ -11,6 +11,8 @@ from adsum.server.logs import LogFormat, LogLevel
 from adsum.server.loop import EventLoop
 from adsum.server.options import Address, Auth
 
+HUGE = "0x" + "f" * 5_000
+"""A number that Python reads and doesn't write."""
 TLS = ("--tls-cert", "cert.pem", "--tls-key", "key.pem")
 
 
@@ -290,12 +292,49 @@ def test_number_must_be_a_finite_number(text: str, refusal: Refusal) -> None:
         ("drain_seconds = true", "drain_seconds: must be a number, not True"),
         ("[limits]\nlobbies = true", "limits.lobbies: must be a whole number, not True"),
         ("port_file = 4", "port_file: must be a text, not 4"),
+        ('port_file = "~no-such-user/x"', "port_file: '~no-such-user/x': there is no such home directory"),
+        ('port_file = "a\\u0000b"', "port_file: 'a\\x00b': no path holds a NUL"),
+        ("drain_seconds = 1e9", "drain_seconds: must be at most 4294967 seconds, not 1e+09"),
+        (
+            "[limits]\nmessage_bytes = 0xffffffffffffffff",
+            "limits.message_bytes: must be a whole number of at most 9223372036854775807",
+        ),
+        (
+            "[limits]\nsends_per_second = 1e10",
+            "limits.sends_per_second: sends_per_second must be at most 4294967295, not 10000000000.0",
+        ),
+        (
+            "[limits]\ngrace_seconds = 5000000",
+            "limits.grace_seconds: grace_seconds must be at most 4294967, not 5000000.0",
+        ),
+        (f"auth = {HUGE}", "auth: must be key or none, not what is too large to show"),
+        (f"limits = {HUGE}", "limits must be a table, [limits], not what is too large to show"),
+        (f"drain_seconds = {HUGE}", "drain_seconds: must be a number, not what is too large to show"),
+        (
+            f"limits.lobbies = {HUGE}",
+            "limits.lobbies: must be a whole number of at most 9223372036854775807",
+        ),
         ('log_level = "loud"', "log_level: must be debug or info or warning or error, not 'loud'"),
     ],
 )
 def test_file_is_checked(content: str, fault: str, tmp_path: Path, refusal: Refusal) -> None:
     path = toml(tmp_path, content)
     assert refusal("--config", path) == [f"{path}: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("port_file = " + "9" * 5_000, "is not TOML: "),
+        ("port_file = " + "[" * 5_000, "is nested too deeply"),
+        ("port_file" + ".a" * 5_000 + " = 1", ""),
+    ],
+    ids=["digits", "brackets", "dots"],
+)
+def test_file_without_measure_is_a_fault(content: str, fault: str, tmp_path: Path, refusal: Refusal) -> None:
+    (said,) = refusal("--config", toml(tmp_path, content))
+    assert fault in said
+    assert len(said) < 500
 
 
 def test_file_that_can_not_be_read_is_a_fault(tmp_path: Path, refusal: Refusal) -> None:

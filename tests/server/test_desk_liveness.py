@@ -553,3 +553,12 @@ def test_result_for_a_sender_who_hangs_waits_within_bounds() -> None:
     ada = room.join("ada")
     assert all(ada.line.outbox.post(result) for _ in range(100))
     assert len(ada.line.outbox) == 100
+
+
+def test_silent_observers_are_no_crowd() -> None:
+    room = Room()
+    room.join("ada")
+    for _ in range(8):
+        room.observe()
+    room.wait(room.limits.lease_seconds + 0.1)
+    assert room.liveness("ada") is SUSPECT

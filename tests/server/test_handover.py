@@ -2,17 +2,32 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adsum.contract.limits import LOBBY_PATTERN
 from adsum.server.handover import STALE_SECONDS, Handover, HandoverError, take_handover, write_handover
 from adsum.server.history import StoredLobby
 from adsum.server.member import Liveness, Member, Profile, Session, Status
-from adsum.server.seat import HeldSession
-from tests.server.builders import ADA, BOB, EPOCH, LOBBY, member, session
+from adsum.server.memory_store import MemoryStore
+from adsum.server.messages import Leave, Select, Send
+from adsum.server.seat import HeldSession, hash_token
+from tests.server.builders import (
+    ADA,
+    BOB,
+    EPOCH,
+    LIMITS,
+    LOBBY,
+    Device,
+    Room,
+    member,
+    session,
+    update,
+)
 
 NOW = 1_700_000_000.0
 HELD = HeldSession(session("ada").id, ADA, b"t" * 32, b"p" * 32, 7, BOB, 3)
@@ -32,27 +47,32 @@ PROFILES = st.builds(
 
 
 @st.composite
-def members(draw: st.DrawFn) -> Member:
-    """Make any member: its sessions share key and incarnation."""
-    public_key, incarnation = draw(KEYS), draw(U64)
-    sessions = draw(
-        st.lists(
-            st.builds(
-                Session,
-                id=st.binary(min_size=16, max_size=16),
-                public_key=st.just(public_key),
-                generation=st.integers(1, 2**32),
-                liveness=st.sampled_from(Liveness),
-                profile=PROFILES,
-                joined_at_millis=U64,
-                incarnation=st.just(incarnation),
-                profile_revision=U64,
-            ),
-            min_size=1,
-            max_size=2,
-        )
+def lobbies(draw: st.DrawFn) -> StoredLobby:
+    """Make any lobby that can have come about: each member has a revision of its own, and each session an id."""
+    revisions = draw(st.lists(st.integers(1, 2**63 - 1), unique=True, max_size=3))
+    ids = iter(draw(st.lists(st.binary(min_size=16, max_size=16), unique=True, min_size=6, max_size=6)))
+    keys = draw(st.lists(KEYS, unique=True, min_size=3, max_size=3))
+    members = []
+    for public_key, revision in zip(keys, revisions, strict=False):
+        incarnation = draw(st.integers(1, revision))
+        sessions = [
+            Session(
+                id=next(ids),
+                public_key=public_key,
+                generation=draw(st.integers(1, 2**31 - 1)),
+                liveness=draw(st.sampled_from(Liveness)),
+                profile=draw(PROFILES),
+                joined_at_millis=draw(st.integers(0, 253_402_300_799_999)),
+                incarnation=incarnation,
+                profile_revision=draw(st.integers(incarnation, revision)),
+            )
+            for _ in range(draw(st.integers(1, 2)))
+        ]
+        members.append(Member(public_key, incarnation, revision, tuple(sessions)))
+    revision = draw(st.integers(max(revisions, default=0), 2**63 - 1))
+    return StoredLobby(
+        draw(st.from_regex(LOBBY_PATTERN, fullmatch=True)), draw(U64), revision, tuple(members)
     )
-    return Member(public_key, incarnation, draw(U64), tuple(sessions))
 
 
 HELD_SESSIONS = st.builds(
@@ -65,10 +85,16 @@ HELD_SESSIONS = st.builds(
     st.one_of(st.just(b""), KEYS),
     U64,
 )
-LOBBIES = st.builds(StoredLobby, st.text(max_size=8), U64, U64, st.lists(members(), max_size=2).map(tuple))
 HANDOVERS = st.builds(
     Handover,
-    st.lists(st.tuples(LOBBIES, st.lists(HELD_SESSIONS, max_size=2).map(tuple)), max_size=2).map(tuple),
+    st.lists(
+        st.tuples(
+            lobbies(),
+            st.lists(HELD_SESSIONS, unique_by=lambda one: one.session_id, max_size=2).map(tuple),
+        ),
+        unique_by=lambda one: one[0].name,
+        max_size=2,
+    ).map(tuple),
 )
 
 
@@ -94,6 +120,44 @@ def test_successor_reads_what_was_written(path: Path) -> None:
 def test_anything_that_a_server_holds_survives(path: Path, handover: Handover) -> None:
     write_handover(path, handover, NOW)
     assert take_handover(path, NOW) == handover
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=40))
+def test_lobby_of_any_history_survives(path: Path, steps: list[tuple[int, int]]) -> None:
+    room, devices = Room(), list[Device]()
+    for what, which in steps:
+        device = devices[which % len(devices)] if devices else None
+        if device is None or what == 0:
+            devices.append(room.join("abcdefgh"[which]))
+            continue
+        match what:
+            case 1:
+                room.lose(device)
+            case 2:
+                room.blip(device)
+            case 3:
+                room.say(device, update("é" * 64, "x" * 140, which))
+            case 4:
+                room.say(device, Select(which, devices[0].public_key))
+            case 5:
+                room.say(device, Send(which + 1, devices[0].public_key, b"hello", 0))
+            case 6:
+                room.say(device, Leave())
+                devices.remove(device)
+            case _:
+                room.wait(which)
+        devices = [one for one in devices if one.session_id in room.stored_sessions]
+    for _ in range(2):
+        left = Handover(tuple((stored, tuple(room.desk.bequeath())) for stored in room.store.dump()))
+        write_handover(path, left, NOW)
+        assert take_handover(path, NOW) == left
+        # What a successor makes of it can be handed on again.
+        store = MemoryStore(LIMITS, lambda: EPOCH)
+        store.restore(stored for stored, _ in left.lobbies)
+        room = Room(store=store)
+        for _, held in left.lobbies:
+            room.adopt(held)
 
 
 def test_file_serves_once(path: Path) -> None:
@@ -201,6 +265,96 @@ def test_damaged_session_is_refused(path: Path, field: str, value: object) -> No
     path.write_text(json.dumps(text))
     with pytest.raises(HandoverError):
         take_handover(path, NOW)
+
+
+SURROGATE = "Ad\ud800"
+UNSOUND: dict[str, dict[str, list[object]]] = {
+    "lobby": {
+        "name": ["", "Den", "den/1", "x" * 65, 7, SURROGATE],
+        "epoch": [-1, 2**64, 1.5, True, "77"],
+        "revision": [-1, 8, 2**63, 12.0],
+    },
+    "member": {
+        "public_key": ["", "AA==", "A" * 44],
+        "incarnation": [0, -1, 10, 2**64, 3.0],
+        "revision": [0, -1, 2, 9, 13, 2**64, "4"],
+    },
+    "session": {
+        "id": ["not base64!"],
+        "generation": [0, -1, 2**31, 1.0],
+        "joined_at_millis": [-1, 253_402_300_800_000, 2**64, None],
+        "profile_revision": [-1, 5, 2**64],
+    },
+    "profile": {
+        "name": [SURROGATE, "x" * 65, 7, None],
+        "status": ["", "ASLEEP", 1],
+        "status_text": [SURROGATE, "x" * 141, 7],
+        "attributes": [{SURROGATE: "x"}, {"x": SURROGATE}, {"x": 7}, {"x": "y" * 1_024}],
+    },
+    "held": {
+        "session_id": [7],
+        "public_key": ["", "AA=="],
+        "token": ["", "AA=="],
+        "previous_token": ["AA=="],
+        "newest_request_id": [-1, 2**64],
+        "selected_key": ["AA=="],
+        "selected_incarnation": [-1, 2**64],
+    },
+}
+"""What no server writes, and what a successor would fail on later."""
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "value"),
+    [
+        (place, field, value)
+        for place, fields in UNSOUND.items()
+        for field, values in fields.items()
+        for value in values
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_no_server_writes_is_refused_and_put_aside(
+    path: Path, place: str, field: str, value: object
+) -> None:
+    write_handover(path, HANDOVER, NOW)
+    text = json.loads(path.read_text())
+    (lobby,) = text["lobbies"]
+    session = lobby["members"][0]["sessions"][0]
+    places = {
+        "lobby": lobby,
+        "member": lobby["members"][0],
+        "session": session,
+        "profile": session["profile"],
+    }
+    (places | {"held": lobby["held"][0]})[place][field] = value
+    path.write_text(json.dumps(text))
+    with pytest.raises(HandoverError, match="damaged"):
+        take_handover(path, NOW)
+    assert [one.name for one in path.parent.iterdir()] == [path.name + ".bad"]
+
+
+@pytest.mark.parametrize("what", ["lobbies", "members", "sessions", "held"])
+def test_what_is_there_twice_is_refused(path: Path, what: str) -> None:
+    write_handover(path, HANDOVER, NOW)
+    text = json.loads(path.read_text())
+    (lobby,) = text["lobbies"]
+    places = {"lobbies": text["lobbies"], "sessions": lobby["members"][0]["sessions"]}
+    twice = places.get(what) or lobby[what]
+    twice.append(json.loads(json.dumps(twice[0])))
+    if what == "members":
+        # With a revision of its own: the key is enough.
+        twice[-1]["revision"] = 12
+    path.write_text(json.dumps(text))
+    with pytest.raises(HandoverError, match="twice"):
+        take_handover(path, NOW)
+
+
+def test_hash_of_a_token_is_as_long_as_is_expected(path: Path) -> None:
+    held = replace(HELD, token=hash_token(b"new"), previous_token=hash_token(b"old"))
+    left = replace(HANDOVER, lobbies=((HANDOVER.lobbies[0][0], (held,)),))
+    write_handover(path, left, NOW)
+    assert take_handover(path, NOW) == left
 
 
 @pytest.mark.parametrize("attributes", [[], None, "text", 7])

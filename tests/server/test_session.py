@@ -1,5 +1,6 @@
 """One stream's way from its first byte to a live session: handshake, challenge, proof."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -324,3 +325,19 @@ def test_bad_profile_is_refused_with_its_own_reason(wrong: ProfileClaim, reason:
     assert isinstance(fault, Fault)
     assert fault.reason is reason
     assert fault.detail
+
+
+def test_text_that_is_far_too_long_is_refused_before_it_is_normalised() -> None:
+    # Whoever says it has proved nothing yet, and everybody else waits. Putting it into NFC takes more than a second.
+    hostile = "a" + "\u0301" * 16_000 + "\u0327" * 16_000
+    started = time.process_time()
+    fault = check_profile(ProfileClaim(hostile, 0, "", ()))
+    assert isinstance(fault, Fault)
+    assert fault.reason is Reason.BAD_NAME
+    fault = check_profile(ProfileClaim("Ada", 0, hostile, ()))
+    assert isinstance(fault, Fault)
+    assert fault.reason is Reason.BAD_STATUS_TEXT
+    fault = check_profile(ProfileClaim("Ada", 0, "", (("key", hostile),)))
+    assert isinstance(fault, Fault)
+    assert fault.reason is Reason.BAD_ATTRIBUTES
+    assert time.process_time() - started < 0.1

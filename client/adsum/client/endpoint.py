@@ -67,6 +67,10 @@ def _options(settings: Settings, *, is_loopback: bool) -> tuple[tuple[str, int |
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.http2.ping_timeout_ms", 5_000),
         ("grpc.http2.max_pings_without_data", 0),
+        # Else gRPC measures the line by a ping after what it has read, and a server that stands still for as long as a ping may take
+        # loses every client, whatever the lease says. The window is fixed then: as large as a lobby of some thousands.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 512 * 1024),
         # In spite of its name this is how long one attempt to connect may take. gRPC's own backoff never comes
         # to bear: no channel serves twice.
         ("grpc.min_reconnect_backoff_ms", int(settings.connect_seconds * 1000)),

@@ -65,7 +65,7 @@ class Selection:
     """Hold who is selected, and whether they can be written to.
 
     While this client's own connection is lost the state is never `AVAILABLE` but `UNAVAILABLE` with
-    `NOT_CONNECTED`.
+    `NOT_CONNECTED`; and it is never `AVAILABLE` for somebody whom the roster doesn't show online.
     """
 
     public_key: bytes

@@ -130,7 +130,11 @@ class Lobby:
 
     @property
     def selection(self) -> Selection | None:
-        """Who is selected; None for nobody. While this client's connection is lost it is never AVAILABLE."""
+        """Who is selected; None for nobody.
+
+        AVAILABLE means that the server has confirmed it and that `roster` shows the member online; never while
+        this client's connection is lost. Like `roster` it may be ahead of the events.
+        """
         return self._session.selection.current
 
     @property

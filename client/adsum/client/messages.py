@@ -43,7 +43,7 @@ class SelectionReason(IntEnum):
     SUSPECT = 1
     """The member's connection is lost; it may be back."""
     NOT_PRESENT = 2
-    """There was no such member when it was selected."""
+    """There was no such member when it was selected; or the list has just lost it, and the server's word is on its way."""
     LEFT = 3
     LOST = 4
     """The member's connection was lost for good."""

@@ -156,6 +156,10 @@ class Replica:
             return _violated(f"chunk {chunk.chunk_index} of {chunk.chunk_count} of a snapshot, out of order")
         assembly.next_index += 1
         for member in chunk.members:
+            if member.public_key in assembly.members:
+                # Both would be in the sum that is compared, and only one in the list.
+                self._assembly = None
+                return _violated("a snapshot that names a member twice")
             assembly.members[member.public_key] = member
         assembly.digest = add(assembly.digest, digest_of(chunk.members))
         if len(assembly.members) > chunk.count:

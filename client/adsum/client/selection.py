@@ -1,9 +1,11 @@
 """What the application has selected, as far as the server has confirmed it. Pure.
 
-The server decides. The library adds two things, both in the direction of doubt: while its own connection is
-lost nobody is AVAILABLE, and a selection whose session ended is CLEARED. After a resume the server's last
-word counts again as far as the list bears it out; a `SelectionUpdate` overrules. Nothing is ever selected
-again by itself.
+The server decides. The library adds three things, all in the direction of doubt: while its own connection is
+lost nobody is AVAILABLE, a selection whose session ended is CLEARED, and nobody is AVAILABLE whom the list
+doesn't show online. The list is told first, and what that means for the selection by the next message: in
+between `current` is ahead of the events, as the roster is, and the server's word is still the only event.
+After a resume the server's last word counts again as far as the list bears it out; a `SelectionUpdate`
+overrules. Nothing is ever selected again by itself.
 """
 
 from dataclasses import replace
@@ -19,16 +21,30 @@ class SelectionKeeper:
     def __init__(self, roster: Roster) -> None:
         """Select nothing."""
         self._roster = roster
-        self.current: Selection | None = None
+        self._told: Selection | None = None
+        """The selection as the events tell it."""
+
+    @property
+    def current(self) -> Selection | None:
+        """The selection at this moment: what was told last, or less if the list shows less."""
+        told = self._told
+        if told is None or not told.is_available:
+            return told
+        member = self._roster.get(told.public_key)
+        if member is None or member.incarnation != told.incarnation:
+            return replace(told, state=SelectionState.UNAVAILABLE, reason=SelectionReason.NOT_PRESENT)
+        if not member.is_available:
+            return replace(told, state=SelectionState.UNAVAILABLE, reason=SelectionReason.SUSPECT)
+        return told
 
     def receive(self, update: SelectionUpdate) -> list[SelectionChanged]:
         """Take in what the server says. Nothing follows if it says nothing new."""
         selection = _selection_after(update)
         if selection is not None:
             return self._become(selection, update.revision)
-        if self.current is None:
+        if self._told is None:
             return []
-        about_current = update.public_key in (self.current.public_key, b"")
+        about_current = update.public_key in (self._told.public_key, b"")
         if update.state is SelectionState.CLEARED and not about_current:
             # The farewell of an earlier selection, after the next one was confirmed.
             return []
@@ -37,32 +53,30 @@ class SelectionKeeper:
 
     def lost(self, revision: int) -> list[SelectionChanged]:
         """Doubt the selection, because the connection is lost."""
-        if self.current is None:
+        if self._told is None:
             return []
-        doubted = replace(
-            self.current, state=SelectionState.UNAVAILABLE, reason=SelectionReason.NOT_CONNECTED
-        )
+        doubted = replace(self._told, state=SelectionState.UNAVAILABLE, reason=SelectionReason.NOT_CONNECTED)
         return self._become(doubted, revision)
 
     def resumed(self, revision: int) -> list[SelectionChanged]:
         """Believe the selection again, as far as the list bears it out."""
-        if self.current is None or self.current.reason is not SelectionReason.NOT_CONNECTED:
+        if self._told is None or self._told.reason is not SelectionReason.NOT_CONNECTED:
             return []
-        member = self._roster.get(self.current.public_key)
-        if member is None or member.incarnation != self.current.incarnation:
+        member = self._roster.get(self._told.public_key)
+        if member is None or member.incarnation != self._told.incarnation:
             return self._clear(SelectionReason.LOST, revision)
         if member.is_available:
-            believed = replace(self.current, state=SelectionState.AVAILABLE, reason=SelectionReason.NONE)
+            believed = replace(self._told, state=SelectionState.AVAILABLE, reason=SelectionReason.NONE)
         else:
-            believed = replace(self.current, state=SelectionState.UNAVAILABLE, reason=SelectionReason.SUSPECT)
+            believed = replace(self._told, state=SelectionState.UNAVAILABLE, reason=SelectionReason.SUSPECT)
         return self._become(believed, revision)
 
     def session_lost(self, revision: int) -> list[SelectionChanged]:
         """Clear the selection, because the session that held it has ended."""
-        return [] if self.current is None else self._clear(SelectionReason.SESSION_LOST, revision)
+        return [] if self._told is None else self._clear(SelectionReason.SESSION_LOST, revision)
 
     def _become(self, selection: Selection, revision: int) -> list[SelectionChanged]:
-        before, self.current = self.current, selection
+        before, self._told = self._told, selection
         if before == selection:
             return []
         was = None if before is None else before.state
@@ -72,8 +86,8 @@ class SelectionKeeper:
         ]
 
     def _clear(self, reason: SelectionReason, revision: int) -> list[SelectionChanged]:
-        assert self.current is not None
-        before, self.current = self.current, None
+        assert self._told is not None
+        before, self._told = self._told, None
         member = self._roster.get(before.public_key)
         cleared = SelectionState.CLEARED
         return [SelectionChanged(before.public_key, member, cleared, reason, before.state, revision)]

@@ -24,6 +24,12 @@ CHALLENGE_SECONDS = 10.0
 """How long a challenge can be answered."""
 SMALLEST_MESSAGE_BYTES = 16 * 1024
 """What `message_bytes` must allow: 1 KiB of attributes with keys of one byte takes some 7 KiB on the wire, beside name and text."""
+LONGEST_SECONDS = 4_294_967
+"""What a message can tell of a duration: 32 bits of milliseconds, some 49 days."""
+LARGEST_BYTES = 2**31 - 1
+"""What gRPC takes as the largest size of a message."""
+LARGEST_NUMBER = 2**32 - 1
+"""What a message can tell of a count or a rate: 32 bits."""
 HEARTBEAT_JITTER = 0.2
 """By which part of itself the interval between two heartbeats varies."""
 
@@ -70,6 +76,11 @@ class Limits:
         ]
         if not 0 <= self.grace_seconds < math.inf:
             faults.append(f"grace_seconds must be 0 or a number greater than 0, not {self.grace_seconds}")
+        faults += [
+            f"{name} must be at most {largest}, not {value}"
+            for name in self.__slots__
+            if (largest := _largest(name)) < (value := getattr(self, name)) < math.inf
+        ]
         # One heartbeat may be lost, and the next is up to a fifth late: less patience would remove healthy members.
         if self.lease_seconds < 2 * self.heartbeat_seconds * (1 + HEARTBEAT_JITTER):
             faults.append(
@@ -85,3 +96,10 @@ class Limits:
                 f"message_bytes must be at least {SMALLEST_MESSAGE_BYTES} to hold a hello, not {self.message_bytes}"
             )
         return faults
+
+
+def _largest(name: str) -> int:
+    """Tell the bound of a limit: clients are told of most in messages, and gRPC of one."""
+    if name.endswith("_seconds"):
+        return LONGEST_SECONDS
+    return LARGEST_BYTES if name.endswith("_bytes") else LARGEST_NUMBER

@@ -8,6 +8,9 @@ that runs the check.
 
 `fault_in_...` tell what is wrong in words, or None; `normalise` makes what is to be checked and kept; `clean` makes any remote
 text safe to show.
+
+All of them take a time that is linear in the text's length, whoever wrote it: putting a run of n combining marks into NFC takes n^2, so
+what is too long to be a name or a text isn't put into it, and long runs are cut before.
 """
 
 import unicodedata
@@ -21,6 +24,10 @@ COMBINING_MARKS = 3
 """The most stacked marks on one base: more paint over the neighbouring lines. And the most beside it: their width isn't counted."""
 REPLACEMENT = "\ufffd"
 """What `clean` shows in place of a code point that isn't allowed."""
+_LONGEST_TYPED = 4 * max(NAME_CODE_POINTS, STATUS_TEXT_CODE_POINTS)
+"""No longer text comes to be a valid one: NFC makes at most four code points into one."""
+_LONGEST_RUN = 30
+"""So many combining marks in a row occur in no language: the bound of Unicode's "stream-safe" text (UAX #15)."""
 _ZERO_WIDTH_JOINER = "\u200d"
 _VARIATION_SELECTOR_EMOJI = "\ufe0f"
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -34,8 +41,12 @@ _JOINED_ARROWS = frozenset("\u2194\u2195\u27a1")
 
 
 def normalise(text: str) -> str:
-    """Bring a text into the form that is checked, kept and shown: NFC, without spaces at the ends."""
-    return unicodedata.normalize("NFC", text).strip(" ")
+    """Bring a text into the form that is checked, kept and shown: NFC, without spaces at the ends.
+
+    One that is too long in any form stays as it is, for the check to refuse.
+    """
+    text = text.strip(" ")
+    return text if len(text) > _LONGEST_TYPED else unicodedata.normalize("NFC", text)
 
 
 def fault_in_name(name: str) -> str | None:
@@ -81,7 +92,7 @@ def clean(text: str) -> str:
     Line breaks and tabs become spaces; each other code point that isn't allowed, and each combining mark beyond the third, becomes
     U+FFFD. What `fault_in_name` accepts stays as it is.
     """
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", _without_long_runs(text))
     shown: list[str] = []
     for index, (character, marks) in enumerate(zip(text, _marks_so_far(text), strict=True)):
         if character in "\r\n\t\u2028\u2029":
@@ -89,6 +100,16 @@ def clean(text: str) -> str:
         else:
             shown.append(character if marks <= COMBINING_MARKS and _is_allowed(text, index) else REPLACEMENT)
     return "".join(shown)
+
+
+def _without_long_runs(text: str) -> str:
+    """Replace the marks that NFC would have to sort into a run of too many. None of them would be shown."""
+    kept: list[str] = []
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        kept.append(character if run <= _LONGEST_RUN else REPLACEMENT)
+    return "".join(kept)
 
 
 def _fault_in_characters(text: str, what: str) -> str | None:

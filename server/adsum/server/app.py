@@ -41,6 +41,10 @@ from adsum.server.stock import health_handler, reflection_handler
 CONNECTION_AGE_SECONDS = 3600
 """After this time a connection is closed and its clients resume on another: the only way to be rid of one that isn't read."""
 CONNECTION_AGE_GRACE_SECONDS = 10
+CONNECTION_IDLE_SECONDS = 300
+"""A connection without any call is closed after this time: nobody needs it."""
+PREFACE_SECONDS = 10
+"""Within this time a connection has to say that it speaks HTTP/2; gRPC's default is two minutes."""
 KEEPALIVE_SECONDS = 10
 KEEPALIVE_TIMEOUT_SECONDS = 5
 SHORTEST_CLIENT_PING_SECONDS = 5
@@ -177,6 +181,8 @@ def _server(limits: Limits) -> grpc.aio.Server:
             ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
             ("grpc.max_connection_age_ms", CONNECTION_AGE_SECONDS * 1000),
             ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_SECONDS * 1000),
+            ("grpc.max_connection_idle_ms", CONNECTION_IDLE_SECONDS * 1000),
+            ("grpc.server_handshake_timeout_ms", PREFACE_SECONDS * 1000),
             ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
             # The documented timeout alone left a hung peer for a minute.

@@ -50,6 +50,7 @@ from adsum.server.options import (
     Auto,
     Given,
     Option,
+    shown,
 )
 
 
@@ -264,8 +265,12 @@ def _read_file(path: Path, values: _Values) -> dict[str, Given]:
     except OSError as error:
         values.faults.append(f"{values.origin(CONFIG)}: can't read {path}: {error.strerror or error}")
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
+        # Neither UTF-8 nor TOML, or a number of so many digits that Python doesn't read it.
         values.faults.append(f"{values.origin(CONFIG)}: {path} is not TOML: {error}")
+        return {}
+    except RecursionError:
+        values.faults.append(f"{values.origin(CONFIG)}: {path} is nested too deeply")
         return {}
     at_top = {option.key: option for option in _options() if option.in_file and not option.hidden}
     at_top = {key: option for key, option in at_top.items() if key not in LIMITS}
@@ -274,7 +279,7 @@ def _read_file(path: Path, values: _Values) -> dict[str, Given]:
     if isinstance(table, dict):
         found |= _read_table(table, LIMITS, LIMITS_TABLE + ".", path, values)
     else:
-        values.faults.append(f"{path}: {LIMITS_TABLE} must be a table, [limits], not {table!r}")
+        values.faults.append(f"{path}: {LIMITS_TABLE} must be a table, [limits], not {shown(table)}")
     return found
 
 

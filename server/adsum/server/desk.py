@@ -518,8 +518,9 @@ class Desk:
 
     def _crowd_is_silent(self, now: float) -> bool:
         overdue_before = now - self._limits.heartbeat_seconds * (1 + HEARTBEAT_JITTER)
-        overdue = sum(line.heard_at < overdue_before for line in self._lines.values())
-        return is_crowd(overdue, len(self._lines))
+        # Observers don't count: nobody sees them, and anybody may open some and be silent.
+        heard = [line.heard_at for line in self._lines.values() if line.seat is not None]
+        return is_crowd(sum(moment < overdue_before for moment in heard), len(heard))
 
     def _check_grace(self, seat: Seat, now: float) -> list[Effect]:
         return [] if self._draining else self._give_up(seat, now)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from adsum.contract.identity import audience_of
-from adsum.contract.limits import Limits
+from adsum.contract.limits import LONGEST_SECONDS, Limits
 from adsum.server.logs import LogFormat, LogLevel
 from adsum.server.loop import EventLoop
 
@@ -29,6 +29,9 @@ VARIABLE_PREFIX = "ADSUM_"
 """What the environment variables of Adsum start with."""
 LIMITS_TABLE = "limits"
 """The table of the TOML file that holds the limits; all other keys stand at the top."""
+
+_LARGEST_NUMBER = 2**63 - 1
+"""No whole number is larger than what TOML has: Python wouldn't even write one of thousands of digits into a sentence."""
 
 T = TypeVar("T")
 
@@ -149,9 +152,17 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+def shown(value: object) -> str:
+    """Quote what was given in a sentence. A file may hold what no sentence can: numbers and tables without end."""
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):
+        return "what is too large to show"
+
+
 def _text(given: Given) -> str:
     if not isinstance(given.value, str) or not given.value.strip():
-        raise ValueError(f"must be a text, not {given.value!r}")
+        raise ValueError(f"must be a text, not {shown(given.value)}")
     return given.value.strip()
 
 
@@ -189,8 +200,15 @@ def _audiences(given: Given) -> tuple[str, ...]:
 
 def _path(given: Given) -> Path | None:
     text = _text(given)
-    # The shell doesn't expand a tilde in a file or in --flag=~/x; joining leaves an absolute path as it is.
-    return None if text == "none" else given.directory / Path(text).expanduser()
+    if text == "none":
+        return None
+    if "\0" in text:
+        raise ValueError(f"{text!r}: no path holds a NUL")
+    try:
+        # The shell doesn't expand a tilde in a file or in --flag=~/x; joining leaves an absolute path as it is.
+        return given.directory / Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r}: there is no such home directory") from None
 
 
 def _path_or_auto(given: Given) -> Path | Auto | None:
@@ -212,7 +230,7 @@ def _switch(given: Given) -> bool:
     }
     word = given.value.strip().lower() if isinstance(given.value, str) else ""
     if word not in words:
-        raise ValueError(f"must be true or false, not {given.value!r}")
+        raise ValueError(f"must be true or false, not {shown(given.value)}")
     return words[word]
 
 
@@ -223,9 +241,9 @@ def _number(given: Given) -> float:
             raise ValueError
         number = float(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"must be a number, not {value!r}") from None
+        raise ValueError(f"must be a number, not {shown(value)}") from None
     if not math.isfinite(number):
-        raise ValueError(f"must be a finite number, not {value!r}")
+        raise ValueError(f"must be a finite number, not {shown(value)}")
     return number
 
 
@@ -234,15 +252,21 @@ def _whole_number(given: Given) -> int:
     try:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise ValueError
-        return int(value)
+        number = int(value)
     except ValueError:
-        raise ValueError(f"must be a whole number, not {value!r}") from None
+        raise ValueError(f"must be a whole number, not {shown(value)}") from None
+    if abs(number) > _LARGEST_NUMBER:
+        raise ValueError(f"must be a whole number of at most {_LARGEST_NUMBER}")
+    return number
 
 
 def _seconds(given: Given) -> float:
     number = _number(given)
     if number < 0:
         raise ValueError(f"must be 0 or more seconds, not {number:g}")
+    # Clients are told how long they have.
+    if number > LONGEST_SECONDS:
+        raise ValueError(f"must be at most {LONGEST_SECONDS} seconds, not {number:g}")
     return number
 
 
@@ -252,9 +276,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 def _one_of(choices: type[Choice]) -> Callable[[Given], Choice]:
     def read(given: Given) -> Choice:
         try:
-            return choices(str(given.value).strip().lower())
+            # Of another type it is none of the words.
+            return choices(given.value.strip().lower() if isinstance(given.value, str) else "")
         except ValueError:
-            raise ValueError(f"must be {' or '.join(choices)}, not {given.value!r}") from None
+            raise ValueError(f"must be {' or '.join(choices)}, not {shown(given.value)}") from None
 
     return read
 
