@@ -85,6 +85,7 @@ class PresenceModel:
         self.draining_since: float | None = None
         self.stalls: list[tuple[float, float]] = []
         """When the server was stalled, from and to."""
+        self._crowded_at = float("-inf")
         self._checks = checks
 
     # What happens.
@@ -116,6 +117,7 @@ class PresenceModel:
 
     def gone(self, session_id: bytes, now: float) -> None:
         """Check that a session may be gone."""
+        self._note_crowd(now)
         one, checks = self.sessions.pop(session_id), self._checks
         if one.session.has_left:
             return
@@ -155,7 +157,10 @@ class PresenceModel:
         if self.draining_since is not None:
             return
         checks, times = self._checks, self.times
-        crowd = times.round if len(self.sessions) >= CROWD else 0.0
+        self._note_crowd(now)
+        # A silence that was forgiven counts until it could have been believed, also when some have gone since.
+        was_crowded = now <= self._crowded_at + times.lease + times.round
+        crowd = times.round if was_crowded else 0.0
         for one in self.sessions.values():
             if one.session.has_left:
                 left_at = max((life.heard_at for life in one.lives), default=now)
@@ -185,6 +190,10 @@ class PresenceModel:
                 ends_at = max(one.since + times.grace, one.kept_until)
                 due = self._after_stalls(ends_at, times.grace, is_grace=True)
                 checks.that("P5", now <= due + SLACK_SECONDS, "a ghost {:.1f} s after its grace", now - due)
+
+    def _note_crowd(self, now: float) -> None:
+        if len(self.sessions) >= CROWD:
+            self._crowded_at = now
 
     def _after_stalls(self, due: float, put_off: float, *, is_grace: bool = False) -> float:
         for began, ended in self.stalls:

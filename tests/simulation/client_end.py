@@ -26,10 +26,9 @@ CANCELLED = Status("CANCELLED", "Locally cancelled by application!")
 class Call:
     """One stream as the client library sees it."""
 
-    def __init__(self, process: Process, network: Network, path: Path, on_read: Callable[[], None]) -> None:
+    def __init__(self, process: Process, network: Network, path: Path) -> None:
         self.process = process
         self._network = network
-        self._on_read = on_read
         self._inbox: Inbox[bytes | Status] = Inbox(process)
         self._gate = Gate(process)
         self._link: Link | None = None
@@ -87,7 +86,6 @@ class Call:
             if isinstance(item, bytes):
                 if self._link is not None:
                     self._link.down.consumed()
-                self._on_read()
                 return item
             if self._status is None:
                 self._end(item)
@@ -144,12 +142,12 @@ def _error(status: Status) -> grpc.aio.AioRpcError:
 class Channel:
     """A channel as the client library sees it: it serves one call."""
 
-    def __init__(self, process: Process, network: Network, path: Path, on_read: Callable[[], None]) -> None:
-        self._process, self._network, self._path, self._on_read = process, network, path, on_read
+    def __init__(self, process: Process, network: Network, path: Path) -> None:
+        self._process, self._network, self._path = process, network, path
 
     def stream_stream(self, method: str, **_: object) -> Callable[[], Call]:
         assert method == "/adsum.v1.LobbyService/Presence", method
-        return lambda: Call(self._process, self._network, self._path, self._on_read)
+        return lambda: Call(self._process, self._network, self._path)
 
     async def close(self) -> None:
         """Have nothing to close: the call has been cancelled."""
@@ -161,9 +159,9 @@ class Dialler:
     target = "server.example:7557"
     audience = "server.example"
 
-    def __init__(self, process: Process, network: Network, path: Path, on_read: Callable[[], None]) -> None:
-        self._process, self._network, self._path, self._on_read = process, network, path, on_read
+    def __init__(self, process: Process, network: Network, path: Path) -> None:
+        self._process, self._network, self._path = process, network, path
 
     def open(self) -> Channel:
         """Make a channel."""
-        return Channel(self._process, self._network, self._path, self._on_read)
+        return Channel(self._process, self._network, self._path)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from unittest.mock import patch
 
+from google.protobuf.message import DecodeError
+
 from adsum.client import connection
 from adsum.server import desk, wire
 from adsum.v1 import presence_pb2 as pb
@@ -112,5 +114,8 @@ def describe(what: str, item: object) -> str:
     """Put what goes over the network in a line."""
     if isinstance(item, bytes):
         kind = pb.PresenceRequest if what == "up" else pb.PresenceResponse
-        return " ".join(str(kind.FromString(item)).split())[:300]
+        try:
+            return " ".join(str(kind.FromString(item)).split())[:300]
+        except DecodeError:
+            return item.hex()[:300]
     return str(item) if what == "down" else "reset"

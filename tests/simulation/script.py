@@ -18,6 +18,7 @@ from tests.simulation.checks import (
     why_not_quiet,
 )
 from tests.simulation.client import Device, Program
+from tests.simulation.visitors import Visitors
 from tests.simulation.world import NOTICES, World
 
 PATIENCE_SECONDS = 90.0
@@ -30,23 +31,27 @@ def live(world: World) -> None:
     """Let everything happen."""
     random = world.random
     world.start_server()
+    visitors = Visitors(world)
     weights = [weight * random.choice((0, 1, 1, 4)) for _, weight in ACTIONS]
     gap = random.choice((0.05, 0.3, 1.0))
     for device in world.devices:
         if random.random() < 0.8:
             world.kernel.at(world.kernel.now + random.random() * 0.5, _join_device, world, device)
     for _ in range(random.choice((1, 2))):
+        visitors.come()
         for _ in range(random.choice((8, 15, 25))):
             world.run(random.expovariate(1 / gap))
             if any(weights):
                 random.choices(ACTIONS, weights)[0][0](world)
-        if not _become_quiet(world):
+        if not _become_quiet(world, visitors):
             return
+    visitors.end()
     _end(world)
 
 
-def _become_quiet(world: World) -> bool:
+def _become_quiet(world: World, visitors: Visitors) -> bool:
     world.note("quiet")
+    visitors.turn_out()
     for device in world.devices:
         world.heal(device)
         if device.program is not None:
@@ -67,6 +72,7 @@ def _become_quiet(world: World) -> bool:
     if checks.broken or not checks.that("P3", is_quiet(world), "no convergence: {}", why_not_quiet(world)):
         return False
     check_quiet(world)
+    visitors.check_quiet()
     # Now nobody may be suspect or gone, however long it lasts.
     before = picture(world)
     world.run(1.1 * world.limits.lease_seconds)

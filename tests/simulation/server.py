@@ -23,6 +23,7 @@ from adsum.server.store import Subscriber
 from tests.simulation.loop import Process
 from tests.simulation.network import Link, Status
 from tests.simulation.server_end import Context
+from tests.simulation.stranger import Stranger, StrangersWitness
 from tests.simulation.witness import Observatory, StreamWitness
 
 
@@ -105,7 +106,8 @@ class Server:
 
     def accept(self, link: Link) -> Context:
         """Take a connection in."""
-        witness = StreamWitness(self._observatory, link.client.process.name)
+        kind = StrangersWitness if isinstance(link.client, Stranger) else StreamWitness
+        witness = kind(self._observatory, link.client.process.name)
         context = Context(self.process, link.network, link, witness)
         self.process.post(self._serve, link.number, context)
         return context

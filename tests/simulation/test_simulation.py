@@ -20,6 +20,8 @@ TROUBLES = (
     "deliveries",
     "duplicates",
     "freezes",
+    "hostile streams",
+    "hostile words",
     "kills",
     "overflows",
     "planned restarts",
@@ -29,6 +31,8 @@ TROUBLES = (
     "stalled paths",
     "stale tokens",
     "stalls",
+    "watchers",
+    "watchers in quiet",
 )
 OUTCOMES = (
     "DELIVERED",
