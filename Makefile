@@ -19,7 +19,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-all test-floors conformance simulate bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
+.PHONY: help run serve test test-all test-floors conformance simulate faults abuse soak fuzz bench bench-quick bench-plot bench-console screenshot check check-style check-types check-walls \
 	check-contract fmt generated protos stubs clean
 
 help: ## List what can be made
@@ -33,7 +33,8 @@ INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
 GENERATOR := .venv-protos/.installed
 FLOORS := .venv-floors/.installed
-.PHONY: $(foreach stamp,$(INSTALLED) $(GENERATOR) $(FLOORS),$(if \
+FUZZER := .venv-fuzz/.installed
+.PHONY: $(foreach stamp,$(INSTALLED) $(GENERATOR) $(FLOORS) $(FUZZER),$(if \
 	$(filter-out $(shell cat $(stamp) 2>/dev/null),$(CURDIR)),$(stamp)))
 
 define make_venv
@@ -71,6 +72,13 @@ $(FLOORS): pyproject.toml .ci/floors
 		--constraint $(@D)/constraints.txt
 	@echo "$(CURDIR)" > $@
 
+# Its wheels are for CPython 3.11 to 3.13.
+$(FUZZER): pyproject.toml
+	$(make_venv)
+	@echo 'Installing Adsum and the fuzzer into $(@D)'
+	@$(@D)/bin/python $(PIP_INSTALL) --editable '.[server,test]' 'atheris==3.0.0'
+	@echo "$(CURDIR)" > $@
+
 # Programs. `exec` leaves no shell between make and the program, so that a signal to make reaches it. People
 # end both with Ctrl-C, so both then end with 0: any other status would make `make` print an error below the
 # last line.
@@ -99,6 +107,21 @@ conformance: $(TOOLS) ## Prove the clients of every language: make conformance L
 SEEDS := 500
 simulate: $(TOOLS) ## Check the promises in simulated worlds: make simulate SEEDS=20000
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $$(nproc) $(ARGS)
+
+faults: $(TOOLS) ## Break connections, processes and machines for real, and check the promises (8 minutes)
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+abuse: $(TOOLS) ## Attack a server, a client and a console, and see that nobody else notices (8 minutes)
+	@$(BIN)/python -m tests.abuse $(ARGS)
+
+# MINUTES is for each of the two below: make soak MINUTES=5
+MINUTES := 60
+soak: $(TOOLS) ## Churn for an hour, and see what stays behind: make soak MINUTES=5
+	@mkdir -p build
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --json build/soak.jsonl $(ARGS)
+
+fuzz: $(FUZZER) ## Fuzz the decoders and state machines for an hour: make fuzz MINUTES=8
+	@.venv-fuzz/bin/python -m tests.fuzz all --minutes $(MINUTES) $(ARGS)
 
 # What is measured and shown, made again when the console has changed.
 
@@ -164,6 +187,6 @@ stubs: $(TOOLS) ## Generate stubs for other languages into build/stubs: make stu
 	@$(BIN)/python protos/stubs/make.py $(subst $(comma), ,$(LANGUAGES))
 
 clean: ## Remove everything that can be made again
-	@rm -rf .venv .venv-protos .venv-floors build dist
+	@rm -rf .venv .venv-protos .venv-floors .venv-fuzz build dist
 	@find . -name .git -prune -o \( -name __pycache__ -o -name .hypothesis -o -name '.*_cache' \) \
 		-type d -prune -exec rm -rf {} +
