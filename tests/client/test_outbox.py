@@ -195,3 +195,13 @@ def test_pinned_incarnation_follows_a_restarted_history(outbox: Outbox, replica:
     assert take(outbox) == Send(request_id, BOB, b"x", now)
     assert now != known
     assert replace(replica.roster[BOB]).incarnation == now
+
+
+def test_news_of_the_list_does_not_replace_the_answer_to_a_heartbeat(
+    outbox: Outbox, replica: Replica
+) -> None:
+    outbox.beat(7)
+    outbox.beat(0)
+    assert take(outbox) == ClientHeartbeat(replica.epoch, replica.revision, replica.digest, 7)
+    outbox.beat(0)
+    assert take(outbox) == ClientHeartbeat(replica.epoch, replica.revision, replica.digest, 0)

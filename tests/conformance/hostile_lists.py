@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from adsum.contract.digest import add, member_digest
 from tests.client.model_lobby import key_of
 from tests.client.scripted_server import a_welcome
 from tests.conformance.cases import hostile
@@ -165,6 +166,26 @@ async def a_repair_that_is_wrong_itself_is_not_believed(stage: Stage) -> None:
     scene.client.never("left", "repaired")
     await scene.stream.say(*scene.lobby.snapshot())
     await scene.client.sees("repaired", cause="digest")
+    await scene.follows()
+
+
+@hostile("P3")
+async def a_snapshot_that_names_a_member_twice_is_not_believed(stage: Stage) -> None:
+    scene = await enter(stage)
+    beat = scene.lobby.heartbeat(5)
+    await scene.stream.say(replace(beat, digest=beat.digest ^ 1))
+    await scene.resync(DIGEST)
+    # The sum is that of both records and the count that of the people: who adds up what comes, and not what is held, believes it.
+    (chunk,) = scene.lobby.snapshot()
+    bob = chunk.members[0]
+    other = replace(bob, revision=bob.revision + 100)
+    hashed = member_digest(other.public_key, other.incarnation, other.revision)
+    twice = replace(chunk, members=(other, *chunk.members), digest=add(chunk.digest, hashed))
+    await scene.say_anyway(twice)
+    # It asks once more, or gives the stream up: only the list that comes then repairs its own.
+    await scene.comes_round()
+    repairs = len(scene.client.all("repaired"))
+    expect(repairs == 1, f"it tells {repairs} repairs, and there was one list to believe")
     await scene.follows()
 
 

@@ -69,7 +69,8 @@ class Outbox:
 
     def beat(self, echo: int) -> None:
         """Say what list is held: `echo` is the heartbeat that this answers, 0 for none."""
-        self._echo = echo
+        # An answer that waits tells of the list as well.
+        self._echo = echo or self._echo or 0
 
     def resync(self, reason: ResyncReason) -> None:
         """Ask for a snapshot."""

@@ -137,6 +137,6 @@ async def refuse(context: Context, fault: Fault) -> NoReturn:
     try:
         await context.abort(grpc.StatusCode[row.code], message, ((STATUS_DETAILS_KEY, details),))
     except GONE:
-        # There is nobody to tell any more. gRPC would log anything but this as a failure of ours.
-        raise grpc.aio.AbortError("the client has gone") from None
+        # There is nobody to tell any more, and gRPC logs whatever else is raised as a failure of ours.
+        raise asyncio.CancelledError("the client has gone") from None
     raise AssertionError("abort returns")

@@ -85,8 +85,9 @@ final class Roster {
         nextChunk++;
         for (Member member : chunk.getMembersList()) {
             checkKey(member.getPublicKey());
-            draft.put(member.getPublicKey(), member);
-            draftDigest += digest(member);
+            // What is held counts, not what came: a member named twice is held once.
+            Member before = draft.put(member.getPublicKey(), member);
+            draftDigest += digest(member) - (before == null ? 0 : digest(before));
         }
         StreamEnd.unless(draft.size() <= count, "more members than it counts");
         if (!chunk.getLast()) {
