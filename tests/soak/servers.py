@@ -5,14 +5,16 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.bench.machine import cpu_seconds
 from tests.bench.servers import STOP_SECONDS, Server
 
-SAMPLE_SECONDS = 20.0
-"""How long a server may take to answer with its figures."""
+SAMPLE_SECONDS = 90.0
+"""How long a server may take to answer with its figures: a busy machine may stand still for a while."""
+ASK_AGAIN_SECONDS = 5.0
 LOG_OPTIONS = ("--log-format", "json", "--log-level", "warning")
 
 
@@ -21,7 +23,7 @@ class WatchedServer(Server):
 
     def __init__(self, kind: str, core: int, directory: Path, words: list[str]) -> None:
         self._figures = directory / f"figures-{len(list(directory.iterdir()))}"
-        self._asked = 0
+        self._seen = 0
         command = [sys.executable, "-m", "tests.soak.watched", str(self._figures), "PORT_FILE", *words]
         super().__init__(kind, core, command, directory)
 
@@ -47,13 +49,22 @@ class WatchedServer(Server):
 
     async def sample(self) -> dict[str, Any]:
         """Look inside, and at what the kernel says."""
-        self._asked += 1
-        os.kill(self.pid, signal.SIGUSR1)
         async with asyncio.timeout(SAMPLE_SECONDS):
-            while (figures := self._written()) is None:  # noqa: ASYNC110
-                # There is no event for "a file has changed" in the standard library.
-                await asyncio.sleep(0.02)
-        return figures | self._from_kernel()
+            while True:
+                if not self.is_running:
+                    raise RuntimeError(f"{self.kind} has ended by itself")
+                # Asked again, it answers twice, and the next sample may be some seconds old.
+                os.kill(self.pid, signal.SIGUSR1)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ASK_AGAIN_SECONDS):
+                        return await self._answer() | self._from_kernel()
+
+    async def _answer(self) -> dict[str, Any]:
+        while (figures := self._written()) is None:  # noqa: ASYNC110
+            # There is no event for "a file has changed" in the standard library.
+            await asyncio.sleep(0.02)
+        self._seen = figures["sequence"]
+        return figures
 
     async def stop(self) -> int:
         """Ask it to stop; return its exit code."""
@@ -73,7 +84,7 @@ class WatchedServer(Server):
         if not self._figures.exists():
             return None
         figures: dict[str, Any] = json.loads(self._figures.read_text(encoding="ascii"))
-        return figures if figures["sequence"] >= self._asked else None
+        return figures if figures["sequence"] > self._seen else None
 
     def _from_kernel(self) -> dict[str, float]:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
