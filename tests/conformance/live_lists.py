@@ -13,7 +13,7 @@ CHUNK = 500
 
 @live("P1")
 async def the_first_list_includes_oneself(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann = await stage.client("Ann", server.address)
     snapshot = ann.all("snapshot")[0]
     keys = [member["key"] for member in snapshot["members"]]
@@ -44,7 +44,7 @@ async def a_latecomer_gets_everybody_as_they_are(stage: Stage) -> None:
 
 @live("P2")
 async def whoever_comes_changes_and_leaves_is_told(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann = await stage.client("Ann", server.address)
     pia = await stage.client("Pia", server.address, peer=True)
     joined = await ann.sees("joined", who=pia.key)
@@ -71,7 +71,7 @@ async def whoever_comes_changes_and_leaves_is_told(stage: Stage) -> None:
 
 @live("P2")
 async def what_one_says_of_oneself_is_seen_by_others_and_oneself(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     pia = await stage.client("Pia", server.address, peer=True)
     ann = await stage.client("Ann", server.address)
     await pia.sees("joined", who=ann.key)
@@ -88,7 +88,7 @@ async def what_one_says_of_oneself_is_seen_by_others_and_oneself(stage: Stage) -
 
 @live("P2")
 async def texts_of_any_script_come_through_unharmed(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     pia = await stage.client("Pia", server.address, peer=True)
     ann = await stage.client("Ann", server.address)
     name, text = "Zoë 猫 Ωmega", 'naïve "café" \\ \u05d0\u05d1 \U0001f600'
@@ -109,7 +109,7 @@ async def texts_of_any_script_come_through_unharmed(stage: Stage) -> None:
 
 @live("P1")
 async def an_observer_sees_everybody_and_is_in_nobodys_list(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     pia = await stage.client("Pia", server.address, peer=True)
     owl = await stage.client("Owl", server.address, observer=True)
     keys = {member["key"] for member in owl.all("snapshot")[0]["members"]}

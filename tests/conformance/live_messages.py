@@ -12,7 +12,7 @@ MANY, BURST = 30, 20
 
 @live("P8")
 async def messages_arrive_both_ways_between_languages(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, bob, pia = await stage.clients_in(server.address, "Ann", "Bob", peers=("Pia",))
     for sender, recipient in ((ann, pia), (pia, ann), (ann, bob)):
         sent = sender.send(recipient.key, f"{TEXT} from {sender.name}")
@@ -26,7 +26,7 @@ async def messages_arrive_both_ways_between_languages(stage: Stage) -> None:
 
 @live("P8")
 async def messages_arrive_in_the_order_in_which_they_were_sent(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     texts = [f"message {number}" for number in range(10)]
     for sender, recipient in ((ann, pia), (pia, ann)):
@@ -41,7 +41,7 @@ async def messages_arrive_in_the_order_in_which_they_were_sent(stage: Stage) -> 
 
 @live("P8")
 async def each_of_many_messages_has_exactly_one_result_and_arrives_if_it_says_so(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     sent = {ann.send(pia.key, f"message {number}"): f"message {number}" for number in range(MANY)}
     outcomes = {one: await ann.outcome(one) for one in sent}
@@ -55,7 +55,7 @@ async def each_of_many_messages_has_exactly_one_result_and_arrives_if_it_says_so
 
 @live("P8")
 async def who_is_not_there_is_offline(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     nobody = stage.identity("nobody").public_key.hex()
     outcome = await ann.outcome(ann.send(nobody, "hello?"))
@@ -68,7 +68,7 @@ async def who_is_not_there_is_offline(stage: Stage) -> None:
 
 @live("P8")
 async def a_message_that_is_too_large_is_not_sent(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     largest, larger = "x" * PAYLOAD_BYTES, "é" * (PAYLOAD_BYTES // 2 + 1)
     outcome = await ann.outcome(ann.send(pia.key, larger))

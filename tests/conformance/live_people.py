@@ -14,7 +14,7 @@ BLIP_EVERY = 15
 
 @live("P5")
 async def leave_is_seen_at_once_and_ends_with_0(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     ann.say("leave")
     left = await pia.sees("left", who=ann.key)
@@ -26,7 +26,7 @@ async def leave_is_seen_at_once_and_ends_with_0(stage: Stage) -> None:
 
 @live("P5")
 async def the_end_of_the_commands_is_a_leave(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     ann.close_stdin()
     left = await pia.sees("left", who=ann.key)
@@ -37,7 +37,7 @@ async def the_end_of_the_commands_is_a_leave(stage: Stage) -> None:
 
 @live()
 async def who_is_refused_for_good_is_closed_and_ends_with_1(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann = await stage.start("Ann")
     ann.connect(server.address, name="Ann\x1b[31m")
     closed = await ann.phase("closed", within=30)
@@ -99,7 +99,7 @@ async def a_selection_is_available_suspect_back_and_cleared(stage: Stage) -> Non
 
 @live("P7")
 async def a_selection_is_cleared_by_hand_and_refused_for_who_is_not_there(stage: Stage) -> None:
-    server = await stage.quick()
+    server = await stage.serving()
     ann, pia = await stage.clients_in(server.address, "Ann", peers=("Pia",))
     nobody = stage.identity("nobody").public_key.hex()
     ann.say("select", key=nobody)

@@ -142,7 +142,7 @@ class Stage:
         return await self._servers.serving(*PATIENT)
 
     async def serving(self, *options: str) -> Adsumd:
-        """Give a real server with these options."""
+        """Give a real server with these options; without any, what waits for no lease isn't hurried by one on a busy machine."""
         return await self._servers.serving(*options)
 
     def directory(self) -> Path:
