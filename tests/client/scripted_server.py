@@ -82,15 +82,15 @@ class ScriptedStream:
         await self.expect("heartbeat")
         return hello
 
-    async def resume(self, lobby: ModelLobby, **odd: int) -> Hello:
-        """Continue the client's session, and tell it what changed."""
+    async def resume(self, lobby: ModelLobby, *words: Response, **odd: int) -> Hello:
+        """Continue the client's session, and tell it what changed, and then these."""
         hello = (await self.expect("hello")).hello
         assert hello.HasField("resume")
         generation = int(hello.resume.token.decode().rpartition("-")[2]) + 1
         await self.say(a_welcome(hello.resume.session_id, generation=generation, resumed=True, **odd))
         if hello.resume.revision < lobby.revision:
             await self.say(lobby.since(hello.resume.revision))
-        await self.say(lobby.heartbeat())
+        await self.say(*words, lobby.heartbeat())
         await self.expect("heartbeat")
         return hello
 

@@ -856,10 +856,22 @@ async def test_selection_is_doubted_while_the_connection_is_lost(
         assert (doubted.state, doubted.reason) == (SelectionState.UNAVAILABLE, SelectionReason.NOT_CONNECTED)
         assert lobby.selection is not None
         assert not lobby.selection.is_available
-        await waiting.resume(model)
+        await waiting.resume(model, available(model))
         back = await until(lobby, SelectionChanged)
         assert back.state is SelectionState.AVAILABLE
         assert lobby.selection.is_available
+
+
+async def test_selection_that_the_server_does_not_confirm_after_a_resume_is_cleared(
+    server: ScriptedServer, model: ModelLobby
+) -> None:
+    async with Guest(server, model) as (lobby, stream):
+        await select_bob(lobby, stream, model)
+        stream.end()
+        await server.resume(model)
+        cleared = await until(lobby, SelectionChanged, lambda event: event.state is SelectionState.CLEARED)
+        assert cleared.public_key == BOB
+        assert lobby.selection is None
 
 
 async def test_selection_ends_with_its_session(server: ScriptedServer, model: ModelLobby) -> None:

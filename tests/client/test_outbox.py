@@ -154,6 +154,18 @@ def test_new_session_hears_only_what_the_old_one_cannot_have_heard(outbox: Outbo
     assert not outbox.answered(written)
 
 
+def test_what_an_earlier_stream_of_the_session_may_have_told_is_not_said_to_a_new_one(outbox: Outbox) -> None:
+    written, selected = outbox.send(BOB, b"1", 0), outbox.select(BOB)
+    take_all(outbox)
+    # The stream that resumes the session is lost before anything could be said again.
+    outbox.begin_stream()
+    assert outbox.begin_session(resumed=True) == []
+    assert outbox.unconfirmed(written) == BOB
+    outbox.begin_stream()
+    assert outbox.begin_session(resumed=False) == [written]
+    assert take_all(outbox) == [Select(selected, BOB)]
+
+
 def test_profile_that_the_hello_told_is_not_told_again(outbox: Outbox) -> None:
     outbox.update(Profile("Ann"))
     outbox.begin_stream()

@@ -94,41 +94,42 @@ def test_lost_connection_makes_it_doubtful() -> None:
     assert scene.keeper.lost(9) == []
 
 
-def test_resume_believes_what_the_list_bears_out() -> None:
+def test_resume_makes_nobody_available_without_the_servers_word() -> None:
     scene = Scene()
     scene.hear(AVAILABLE)
     scene.keeper.lost(9)
-    (told,) = scene.keeper.resumed(9)
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SelectionReason.NOT_CONNECTED)
+    (told,) = scene.hear(AVAILABLE)
     assert (told.state, told.was) == (AVAILABLE, UNAVAILABLE)
     assert scene.keeper.resumed(9) == []
 
 
-def test_resume_does_not_believe_in_a_suspect() -> None:
+def test_servers_word_after_a_resume_is_what_it_says() -> None:
     scene = Scene()
     scene.hear(AVAILABLE)
     scene.keeper.lost(9)
-    scene.members.put(replace(scene.bob, revision=7, liveness=Liveness.SUSPECT))
-    (told,) = scene.keeper.resumed(9)
+    (told,) = scene.hear(UNAVAILABLE, SUSPECT)
     assert (told.state, told.reason) == (UNAVAILABLE, SUSPECT)
+    assert scene.keeper.resumed(9) == []
+    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
 
 
-def test_resume_does_not_believe_in_another_incarnation() -> None:
+def test_server_that_resumes_and_says_nothing_has_nobody_selected() -> None:
     scene = Scene()
     scene.hear(AVAILABLE)
     scene.keeper.lost(9)
-    scene.members.put(a_member("Bob", 8))
-    (told,) = scene.keeper.resumed(9)
-    assert told.state is CLEARED
+    by_client = SelectionReason.BY_CLIENT
+    assert scene.keeper.resumed(9) == [SelectionChanged(BOB, scene.bob, CLEARED, by_client, UNAVAILABLE, 9)]
     assert scene.keeper.current is None
 
 
-def test_servers_word_after_a_resume_wins() -> None:
+def test_farewell_to_somebody_else_after_a_resume_is_no_word_about_the_selection() -> None:
     scene = Scene()
     scene.hear(AVAILABLE)
     scene.keeper.lost(9)
-    scene.hear(UNAVAILABLE, SUSPECT)
-    assert scene.keeper.resumed(9) == []
-    assert scene.keeper.current == Selection(BOB, 5, UNAVAILABLE, SUSPECT)
+    assert scene.hear(CLEARED, LEFT, CAROL, 6) == []
+    (told,) = scene.keeper.resumed(9)
+    assert (told.public_key, told.state) == (BOB, CLEARED)
 
 
 def test_list_that_loses_the_member_is_believed_at_once() -> None:

@@ -18,6 +18,7 @@ from adsum.client import (
     Profile,
     Repaired,
     RequestRefused,
+    Selection,
     SelectionChanged,
     SelectionReason,
     SelectionState,
@@ -128,14 +129,14 @@ class Scene:
     def lose(self) -> None:
         self.note(self.session.lost("cut", self.now))
 
-    def resume(self) -> None:
-        """Continue the session, and hear what changed."""
+    def resume(self, *words: Response) -> None:
+        """Continue the session, and hear what changed, and then these."""
         hello = self.dial()
         assert hello.resume is not None
         self.hear(self.welcome(resumed=True))
         if hello.resume.revision < self.model.revision:
             self.hear(self.model.since(hello.resume.revision))
-        self.hear(self.model.heartbeat())
+        self.hear(*words, self.model.heartbeat())
         self.said()
 
 
@@ -661,12 +662,44 @@ def test_selection_follows_the_session(live: Scene) -> None:
     live.events.clear()
     live.hear(update)
     live.lose()
-    live.resume()
+    live.resume(update)
     live.lose()
     live.admit(session=b"session-2")
     states = [event.state.name for event in live.events if isinstance(event, SelectionChanged)]
     assert states == ["AVAILABLE", "UNAVAILABLE", "AVAILABLE", "UNAVAILABLE", "CLEARED"]
     assert live.session.selection.current is None
+
+
+def test_selection_that_a_lost_answer_ended_is_not_believed_after_the_resume(live: Scene) -> None:
+    update = SelectionUpdate(0, BOB, 1, SelectionState.AVAILABLE, SelectionReason.NONE, 2)
+    live.hear(update)
+    # The server clears the selection, and the caller waits no longer for the word of it.
+    request_id = live.session.outbox.select(b"")
+    assert live.said() == [Select(request_id, b"")]
+    live.session.outbox.answered(request_id)
+    live.lose()
+    live.events.clear()
+    live.model.rename(BOB, "Bobby")
+    live.resume()
+    (told,) = live.told(SelectionChanged)
+    assert isinstance(told, SelectionChanged)
+    assert (told.public_key, told.state) == (BOB, SelectionState.CLEARED)
+    assert live.session.selection.current is None
+
+
+def test_selection_is_not_given_up_before_the_list_is_the_servers(live: Scene) -> None:
+    update = SelectionUpdate(0, BOB, 1, SelectionState.AVAILABLE, SelectionReason.NONE, 2)
+    live.hear(update)
+    live.lose()
+    live.dial()
+    live.hear(live.welcome(resumed=True), replace(live.model.heartbeat(), digest=1))
+    # What the server said of it, it said of a list that is still to come.
+    live.hear(update, live.model.heartbeat())
+    current = live.session.selection.current
+    assert current is not None
+    assert current.reason is SelectionReason.NOT_CONNECTED
+    live.hear(*live.model.snapshot())
+    assert live.session.selection.current == Selection(BOB, 1, SelectionState.AVAILABLE, SelectionReason.NONE)
 
 
 def test_limits_are_those_of_the_last_welcome(scene: Scene) -> None:

@@ -5,6 +5,7 @@
     nothing heard for a lease                       suspect then, and not before
     a write stuck for a lease                       the same: the client doesn't read
     heartbeats not echoed for two leases            the same
+    rules broken                                    suspect, as soon as the server has heard enough
     suspect for the grace                           gone then, and not before
     a resume, or heard again                        online, in the same incarnation
     Leave                                           gone at once
@@ -44,7 +45,10 @@ class Times:
 
 @dataclass(slots=True, eq=False)
 class Life:
-    """The signs of life on one stream: when something came to the server's host, and when the server read it."""
+    """The signs of life on one stream: when something came to the server's host, and when the server read it.
+
+    `is_unruly` tells that its client breaks the rules: the server may throw it out when it hears from it, or when it doesn't read.
+    """
 
     arrived_at: float
     heard_at: float
@@ -53,6 +57,7 @@ class Life:
     unechoed_since: float | None = None
     ended_at: float | None = None
     is_reading: bool = True
+    is_unruly: bool = False
 
     def silent_at(self, times: Times, since: float) -> float:
         """Tell when it must be taken for dead, if it was heard last at `since`."""
@@ -142,6 +147,8 @@ class PresenceModel:
         until = float("inf") if self.draining_since is None else self.draining_since + 0.01
         if any(life.ended_at is not None and life.ended_at <= until for life in one.lives):
             return True
+        if any(_may_be_thrown_out(life, now) for life in one.lives):
+            return True
         # Silence proves nothing while the server has not listened for a round of heartbeats.
         if any(
             ended - began >= STALL_SECONDS and now < ended + self.times.round - 0.05
@@ -201,3 +208,8 @@ class PresenceModel:
                 extra = max(put_off, ended - began) if is_grace else put_off
                 due = max(due, ended + extra)
         return due
+
+
+def _may_be_thrown_out(life: Life, now: float) -> bool:
+    # Not for its silence: that is judged like anybody's, and a stall excuses it.
+    return life.is_unruly and (life.heard_at > now - SLACK_SECONDS or life.stuck_since is not None)

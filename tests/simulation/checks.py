@@ -3,8 +3,10 @@
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from adsum.client import Phase
+from adsum.client import Phase, SelectionReason
+from adsum.server.desk import Desk
 from adsum.server.hub import Hub
+from adsum.server.messages import SelectionState
 from adsum.server.outbox import MAILBOX_CAPACITY
 from tests.model.digest import digest_of
 from tests.model.lobby import LobbyModel
@@ -121,6 +123,7 @@ def check_quiet(world: "World") -> None:
     for name, model in world.observatory.lobbies.items():
         if (place := hub.find(name)) is None:
             continue
+        _selections_agree(world, place.desk)
         lobby = place.desk.lobby
         fold = {member.public_key: record_of(member) for member in lobby}
         checks.that(
@@ -134,6 +137,27 @@ def check_quiet(world: "World") -> None:
         if not world.observatory.counts.get("hostile words"):
             divergences = place.desk.divergences
             checks.that("P3", not divergences, "{} lists differed from the server's", divergences)
+
+
+def _selections_agree(world: "World", desk: Desk) -> None:
+    held: dict[bytes, tuple[bytes, int] | None] = {}
+    for seat in desk.seats:
+        selection = seat.line.outbox.selection if seat.line is not None else None
+        # One that was cleared is kept, so that it can be told again.
+        if selection is not None and selection.told is SelectionState.CLEARED:
+            selection = None
+        held[seat.session.id] = (selection.public_key, selection.incarnation) if selection else None
+    for program in world.running:
+        if program.lobby is None or (session_id := program.lobby._session._session_id) not in held:
+            continue
+        shown = program.lobby.selection
+        mine = None if shown is None else (shown.public_key, shown.incarnation)
+        world.checks.that(
+            "P7",
+            mine == held[session_id],
+            "{} shows another selection than the server's",
+            program.process.name,
+        )
 
 
 def picture(world: "World") -> dict[str, object]:
@@ -174,9 +198,12 @@ def _is_open(world: "World", name: str) -> bool:
 
 def _is_settled(program: Program) -> bool:
     lobby = program.lobby
+    selection = lobby.selection if lobby is not None else None
     return (
         lobby is not None
         and not program.is_leaving
+        # After a resume it waits for the server's word.
+        and (selection is None or selection.reason is not SelectionReason.NOT_CONNECTED)
         and lobby.state.phase is Phase.LIVE
         and lobby.is_proved
         and not program.doing

@@ -104,6 +104,7 @@ class Pipe:
         "_kernel",
         "_late",
         "_path",
+        "_plans",
         "_random",
         "_way",
         "_window",
@@ -121,6 +122,7 @@ class Pipe:
         self._window = window
         self._way: deque[Item] = deque()
         self._late = 0
+        self._plans = 0
         self._deliver: Callable[[Item], None] | None = None
         self.made_room: Callable[[], None] | None = None
         self.arrives_at = 0.0
@@ -156,6 +158,13 @@ class Pipe:
         for _ in range(late):
             self._plan(self._kernel.now)
 
+    def widen(self) -> None:
+        """Let arrive in its usual time what a narrow line would have made wait."""
+        self._plans += 1
+        self._late, self.arrives_at = 0, self._kernel.now
+        for _ in self._way:
+            self._plan(self._kernel.now)
+
     def break_off(self) -> None:
         """Lose what is on the way, and everything after it."""
         self.is_broken = True
@@ -167,10 +176,10 @@ class Pipe:
         if path.narrow_seconds and not self._is_up:
             self.arrives_at = max(self.arrives_at, now) + path.narrow_seconds
         self.arrives_at = max(self.arrives_at, now + delay)
-        self._kernel.at(self.arrives_at, self._arrive)
+        self._kernel.at(self.arrives_at, self._arrive, self._plans)
 
-    def _arrive(self) -> None:
-        if self.is_broken or not self._way:
+    def _arrive(self, plans: int) -> None:
+        if self.is_broken or not self._way or plans != self._plans:
             return
         path = self._path
         if path.is_up_stalled if self._is_up else path.is_down_stalled:

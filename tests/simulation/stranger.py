@@ -173,15 +173,11 @@ class StrangersWitness(StreamWitness):
 
     def __init__(self, observatory: Observatory, program: str) -> None:
         super().__init__(observatory, program)
-        # The server may have enough of it at any moment.
-        self.life.arrived_at = float("-inf")
+        self.life.is_unruly = True
 
     def can_be_told(self, lobby: object, since: float) -> bool:
         """Tell nothing of what it is told."""
         return False
-
-    def arrived(self) -> None:
-        """Take nothing for a reason to keep it."""
 
     def heard(self, content: bytes) -> None:
         self.life.heard_at = self._all.now()

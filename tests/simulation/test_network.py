@@ -70,6 +70,19 @@ def test_what_is_stalled_arrives_late_in_one_direction_only() -> None:
     assert company.server.heard == [(5.1, b"up")]
 
 
+def test_a_narrow_line_that_heals_delivers_what_it_made_wait() -> None:
+    company = Company()
+    company.path.narrow_seconds = 2.0
+    for content in (b"1", b"2", b"3"):
+        company.link.down.send(content, company.kernel.now)
+    company.pass_until(4)
+    assert company.client.heard == [(3.0, b"1")]
+    company.path.narrow_seconds = 0.0
+    company.link.down.widen()
+    company.pass_until(9)
+    assert company.client.heard[1:] == [(4.1, b"2"), (4.1, b"3")]
+
+
 def test_a_cut_loses_what_is_on_the_way_and_each_end_learns_of_it_at_its_own_time() -> None:
     company = Company()
     company.link.up.send(b"lost", company.kernel.now)

@@ -241,7 +241,10 @@ class World:
         path = device.path
         if not path.is_whole:
             self.note(f"{device.name}'s path is whole again")
-            path.narrow_seconds = 0.0
+            was_narrow, path.narrow_seconds = path.narrow_seconds, 0.0
+            if was_narrow:
+                for link in path.links:
+                    link.down.widen()
             self.network.heal(path)
 
     def freeze(self, device: Device, seconds: float) -> None:
@@ -291,11 +294,14 @@ class World:
         return self.server.process.time() if self.server is not None else self.kernel.now
 
     def _at_server(self, when: float, callback: Callable[[str], None], name: str) -> None:
-        self.kernel.at(when, self._call_at_server, callback, name)
+        self.kernel.at(when, self._call_at_server, self.server, callback, name)
 
-    def _call_at_server(self, callback: Callable[[str], None], name: str) -> None:
-        if self.server is not None and self.server.process.is_frozen:
-            self.kernel.at(self.kernel.now + LOOK_SECONDS, self._call_at_server, callback, name)
+    def _call_at_server(self, server: Server | None, callback: Callable[[str], None], name: str) -> None:
+        # What was to be looked at on one run of the server would come too early for the next, and ask the wrong one.
+        if server is not self.server:
+            return
+        if server is not None and server.process.is_frozen:
+            self.kernel.at(self.kernel.now + LOOK_SECONDS, self._call_at_server, server, callback, name)
         else:
             callback(name)
 

@@ -2,10 +2,13 @@ import json
 import random
 from typing import Any
 
+import pytest
+
 from tests.soak.plan import Plan
 from tests.soak.record import Record, lost
 from tests.soak.report import report
 from tests.soak.verdict import (
+    CLOSED_LATER,
     NOTHING_LEFT,
     SAME_AT_ROLL_CALLS,
     excesses,
@@ -100,10 +103,19 @@ def test_memory_that_grows_without_a_baseline_is_not_flat() -> None:
 
 
 def test_one_task_more_at_a_roll_call_is_a_fault() -> None:
-    same = dict.fromkeys(SAME_AT_ROLL_CALLS, 5)
+    same = dict.fromkeys((*SAME_AT_ROLL_CALLS, CLOSED_LATER), 5)
     calls = [_sample("roll call", **same | {"tasks": tasks}) for tasks in (9, 10, 10, 11)]
     assert roll_call_faults(_record(*calls[:3])) == []
     assert len(roll_call_faults(_record(*calls))) == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "grows"), [((7, 7, 8, 8, 7), False), ((8, 7, 8, 7, 9), False), ((7, 7, 8, 8, 8), True)]
+)
+def test_descriptors_may_be_closed_later_but_not_become_more(counts: tuple[int, ...], grows: bool) -> None:
+    same = dict.fromkeys(SAME_AT_ROLL_CALLS, 5)
+    calls = [_sample("roll call", **same | {CLOSED_LATER: count}) for count in (0, *counts)]
+    assert bool(roll_call_faults(_record(*calls))) is grows
 
 
 def test_anything_left_in_the_end_is_a_fault() -> None:

@@ -14,7 +14,7 @@ What a lost connection does to a select or send:
     not taken yet            it stays, and is taken on the next stream, in a resumed session or a new one
     taken, session resumed   it is taken again, with the same id, before newer ones
     taken, session new       a select is taken again; a send ends UNCONFIRMED: the old session may have
-                             delivered it
+                             delivered it, on whichever of its streams it was taken
 """
 
 from collections import deque
@@ -43,6 +43,9 @@ MAX_ACKS = 1024
 class _Unanswered:
     request: Select | Send
     is_taken: bool = False
+    """Whether it was taken on the stream of the moment."""
+    may_have_arrived: bool = False
+    """Whether it was taken on any stream of the session."""
 
 
 class Outbox:
@@ -113,7 +116,7 @@ class Outbox:
     def unconfirmed(self, request_id: int) -> bytes | None:
         """Tell the recipient of an unanswered send that may have reached the server; None if it certainly hasn't."""
         unanswered = self._unanswered.get(request_id)
-        if unanswered is None or not unanswered.is_taken or isinstance(unanswered.request, Select):
+        if unanswered is None or not unanswered.may_have_arrived or isinstance(unanswered.request, Select):
             return None
         return unanswered.request.recipient
 
@@ -128,11 +131,8 @@ class Outbox:
         self._profile = None
         unconfirmed = []
         for request_id, unanswered in list(self._unanswered.items()):
-            if not unanswered.is_taken:
-                continue
-            if resumed or isinstance(unanswered.request, Select):
-                unanswered.is_taken = False
-            else:
+            unanswered.is_taken = False
+            if not resumed and unanswered.may_have_arrived and isinstance(unanswered.request, Send):
                 unconfirmed.append(request_id)
                 del self._unanswered[request_id]
         return unconfirmed
@@ -169,7 +169,7 @@ class Outbox:
     def _take_ask(self) -> Select | Send | None:
         for unanswered in self._unanswered.values():
             if not unanswered.is_taken:
-                unanswered.is_taken = True
+                unanswered.is_taken = unanswered.may_have_arrived = True
                 request = unanswered.request
                 if isinstance(request, Send) and request.incarnation:
                     current = self._replica.current_incarnation(request.recipient, request.incarnation)

@@ -4,8 +4,9 @@ The server decides. The library adds three things, all in the direction of doubt
 lost nobody is AVAILABLE, a selection whose session ended is CLEARED, and nobody is AVAILABLE whom the list
 doesn't show online. The list is told first, and what that means for the selection by the next message: in
 between `current` is ahead of the events, as the roster is, and the server's word is still the only event.
-After a resume the server's last word counts again as far as the list bears it out; a `SelectionUpdate`
-overrules. Nothing is ever selected again by itself.
+After a resume the server says again who is selected, before its first heartbeat. Until then the doubt stays,
+and silence means that nobody is: a Select whose answer was lost may have ended the selection known here.
+Nothing is ever selected again by itself.
 """
 
 from dataclasses import replace
@@ -59,17 +60,10 @@ class SelectionKeeper:
         return self._become(doubted, revision)
 
     def resumed(self, revision: int) -> list[SelectionChanged]:
-        """Believe the selection again, as far as the list bears it out."""
+        """Note that the server has said all that it says after a resume: the selection that it has not confirmed is cleared."""
         if self._told is None or self._told.reason is not SelectionReason.NOT_CONNECTED:
             return []
-        member = self._roster.get(self._told.public_key)
-        if member is None or member.incarnation != self._told.incarnation:
-            return self._clear(SelectionReason.LOST, revision)
-        if member.is_available:
-            believed = replace(self._told, state=SelectionState.AVAILABLE, reason=SelectionReason.NONE)
-        else:
-            believed = replace(self._told, state=SelectionState.UNAVAILABLE, reason=SelectionReason.SUSPECT)
-        return self._become(believed, revision)
+        return self._clear(SelectionReason.BY_CLIENT, revision)
 
     def session_lost(self, revision: int) -> list[SelectionChanged]:
         """Clear the selection, because the session that held it has ended."""

@@ -341,6 +341,9 @@ class Session:
         if beat.round_trip_micros:
             self.round_trip_seconds = beat.round_trip_micros / 1_000_000
         end = self._take_in(self.replica.receive(beat), now)
+        if self.replica.is_proved:
+            # Whatever the server had to say of the selection after a resume came before.
+            self._events += self.selection.resumed(self.replica.revision)
         self.outbox.beat(beat.nonce)
         return end
 
@@ -382,8 +385,6 @@ class Session:
         if received.completed:
             stream.patience.got_list()
             self._hold_list(now)
-        if replica.is_proved:
-            self._events += self.selection.resumed(replica.revision)
         if not replica.is_awaiting:
             held, self._held = self._held, []
             for answer in held:

@@ -1,0 +1,51 @@
+import pytest
+
+from tests.model.presence import Life, PresenceModel, Times
+from tests.model.promises import Checks
+from tests.model.session import SelectionModel, SessionModel
+
+TIMES = Times(heartbeat=2.0, lease=4.8, grace=15.0)
+SESSION = bytes(16)
+
+
+def model_of(life: Life, stalls: list[tuple[float, float]]) -> tuple[PresenceModel, Checks]:
+    """Make a model in which one session is online by this stream."""
+    checks = Checks()
+    model = PresenceModel(TIMES, checks)
+    model.stalls = stalls
+    model.joined(SessionModel(SESSION, bytes(32), SelectionModel(checks)), life.arrived_at, life)
+    return model, checks
+
+
+def suspected(life: Life, now: float, stalls: list[tuple[float, float]]) -> list[tuple[str, str]]:
+    """Let the session be suspect, and tell which promises that breaks."""
+    model, checks = model_of(life, stalls)
+    model.changed(SESSION, 1, False, now)
+    return checks.broken
+
+
+STALL = [(3.8, 5.3)]
+WELL = [("P5", "suspect, though everything is well")]
+
+
+@pytest.mark.parametrize("stalls", [[], STALL])
+def test_who_breaks_the_rules_is_suspect_when_they_are_heard(stalls: list[tuple[float, float]]) -> None:
+    assert suspected(Life(5.4, 5.4, is_unruly=True), 5.4, stalls) == []
+    assert suspected(Life(5.4, 5.4), 5.4, stalls) == WELL
+
+
+@pytest.mark.parametrize("stalls", [[], STALL])
+def test_who_breaks_the_rules_and_does_not_read_is_suspect_at_any_moment(
+    stalls: list[tuple[float, float]],
+) -> None:
+    assert suspected(Life(3.0, 3.0, stuck_since=3.5, is_unruly=True), 5.4, stalls) == []
+    assert suspected(Life(3.0, 3.0, stuck_since=3.5), 5.4, stalls) == WELL
+
+
+def test_who_breaks_the_rules_and_is_silent_has_a_lease_like_anybody() -> None:
+    for is_unruly in (False, True):
+        life = Life(1.0, 1.0, is_unruly=is_unruly)
+        assert suspected(life, 5.4, []) == WELL
+        assert suspected(life, 5.8, []) == []
+        # It is over, but the server has not listened for a round of heartbeats.
+        assert suspected(life, 5.8, STALL) == WELL
