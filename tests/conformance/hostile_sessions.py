@@ -1,13 +1,14 @@
 """Hostile: sessions that go on, don't go on, or are said to go on."""
 
 import time
+from dataclasses import replace
 
 from adsum.client.messages import Delivery, Draining, SendOutcome, SendResult
 from adsum.contract.reasons import Reason
 from tests.client.model_lobby import JOINED_AT, key_of
 from tests.client.scripted_server import a_welcome
 from tests.conformance.cases import hostile
-from tests.conformance.scene import BOB, come_back, dialled, enter, greet, set_up
+from tests.conformance.scene import BOB, DIGEST, FENCE, come_back, dialled, enter, greet, set_up
 from tests.conformance.stage import Stage, expect
 
 CONNECT_SECONDS = 5.0
@@ -56,6 +57,33 @@ async def a_message_without_a_result_is_sent_again_after_the_resume_with_its_id(
     outcome = await scene.client.outcome(later)
     expect(outcome == "recipient_offline", f"the outcome is {outcome}")
     await scene.fence()
+
+
+@hostile("P8", "P6")
+async def a_message_said_before_a_resume_is_not_said_in_a_new_session(stage: Stage) -> None:
+    scene = await enter(stage)
+    sent = scene.client.send(BOB, "once at most")
+    await scene.stream.expect("send")
+    # A list in doubt isn't named in Resume: a snapshot is awaited then, and nothing is sent before it.
+    beat = scene.lobby.heartbeat()
+    await scene.stream.say(replace(beat, digest=beat.digest ^ 1))
+    await scene.resync(DIGEST)
+    scene.stream.end()
+    scene.stream = await scene.server.accept()
+    await scene.stream.expect("hello")
+    await scene.stream.say(a_welcome(generation=2, resumed=True), scene.lobby.heartbeat(FENCE))
+    # It has taken in the Welcome, and would say the message again if the stream lasted.
+    echo = (await scene.stream.expect("heartbeat")).heartbeat.echo
+    expect(echo == FENCE, f"it answers {echo} to a heartbeat with {FENCE}")
+    scene.stream.end()
+    scene.stream = await scene.server.accept()
+    hello = await scene.stream.admit(scene.lobby, session=b"session-2", refusal=Reason.SESSION_UNKNOWN)
+    expect(hello.resume.token == b"token-2", f"it tried to resume with {hello.resume.token!r}")
+    # The old session may have delivered it on its first stream, so what the new one would say of it tells nothing.
+    outcome = await scene.client.outcome(sent)
+    expect(outcome == "unconfirmed", f"the outcome is {outcome}")
+    await scene.fence()
+    await scene.follows()
 
 
 @hostile("P6")

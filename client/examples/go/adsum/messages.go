@@ -21,7 +21,10 @@ const (
 type ask struct {
 	id      uint64
 	request *pb.PresenceRequest
-	isTaken bool // it may have reached the server
+	isTaken bool // on this stream
+	// On any stream of the session: it may have reached the server. A resume resets only isTaken, as another session may still come
+	// before it is said again.
+	mayHaveArrived bool
 }
 
 func (a *ask) isSend() bool { return a.request.GetSend() != nil }

@@ -115,7 +115,7 @@ func (s *Session) Take() *pb.PresenceRequest {
 	for _, ask := range s.asks {
 		// While the list is stale they wait: the answer would speak of a list that the person hasn't seen.
 		if !ask.isTaken && !s.IsStale() {
-			ask.isTaken = true
+			ask.isTaken, ask.mayHaveArrived = true, true
 			return ask.request
 		}
 	}
@@ -235,7 +235,7 @@ func (s *Session) welcome(w *pb.Welcome) error {
 	}
 	if hadSession && !w.Resumed {
 		s.seen = nil
-		s.forgetSends(func(ask *ask) bool { return ask.isTaken }) // the old session may have delivered them
+		s.forgetSends(func(ask *ask) bool { return ask.mayHaveArrived }) // the old session may have delivered them
 		if s.selected != nil {
 			s.selects(s.selected, "cleared", "session_lost", s.Roster.Revision) // nothing is ever selected again by itself
 		}

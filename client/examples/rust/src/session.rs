@@ -78,6 +78,16 @@ enum Stage {
     Leaving,
 }
 
+/// A Select or Send without an answer.
+struct Waiting {
+    request: Request,
+    /// On this stream.
+    is_said: bool,
+    /// It was said on any stream of this session. A resume resets only the other, as another session may still come
+    /// before it is said again.
+    may_have_arrived: bool,
+}
+
 #[derive(Default)]
 pub struct Session {
     pub roster: Roster,
@@ -95,8 +105,8 @@ pub struct Session {
     is_degraded: bool,
     last_id: u64,
     update_id: u64,
-    /// Selects and Sends without an answer by their request ids, and whether they were said on this stream.
-    waiting: BTreeMap<u64, (Request, bool)>,
+    /// By their request ids.
+    waiting: BTreeMap<u64, Waiting>,
     selected: Option<SelectionUpdate>,
     seen: VecDeque<u64>,
     /// When the server was heard last, when Welcome or the list is due, and when to be gone.
@@ -131,9 +141,8 @@ impl Session {
     /// Selects a member, or nobody with an empty key. Only the newest wish counts.
     pub fn select(&mut self, public_key: Vec<u8>) {
         let request_id = self.next_id();
-        self.waiting.retain(|_, (request, _)| !matches!(request, Request::Select(_)));
-        self.waiting.insert(request_id, (Request::Select(Select { request_id, public_key }), false));
-        self.flush();
+        self.waiting.retain(|_, it| !matches!(it.request, Request::Select(_)));
+        self.wait(request_id, Request::Select(Select { request_id, public_key }));
     }
 
     /// Sends a message: now, or as soon as there is a connection again. Returns its request id.
@@ -146,8 +155,7 @@ impl Session {
             self.sent(request_id, SendOutcome::RateLimited);
         } else {
             let send = Send { request_id, recipient, payload, incarnation: 0 };
-            self.waiting.insert(request_id, (Request::Send(send), false));
-            self.flush();
+            self.wait(request_id, Request::Send(send));
         }
         request_id
     }
@@ -273,7 +281,7 @@ impl Session {
                 self.events.push(Event::Selection { update, was });
             }
         }
-        self.waiting.values_mut().for_each(|(_, said)| *said = false);
+        self.waiting.values_mut().for_each(|it| it.is_said = false);
         self.roster.begin(welcome.resumed && self.roster.is_trusted());
         (self.stage, self.welcome, self.due) = (Stage::Welcomed, welcome, None);
         if self.hello.profile.as_ref() != Some(&self.profile) {
@@ -305,12 +313,17 @@ impl Session {
         }
     }
 
+    fn wait(&mut self, id: u64, request: Request) {
+        self.waiting.insert(id, Waiting { request, is_said: false, may_have_arrived: false });
+        self.flush();
+    }
+
     /// Says what has waited for the server's list: no answer then speaks of members that aren't known here.
     fn flush(&mut self) {
         if self.stage == Stage::Welcomed && !self.roster.is_awaiting {
-            for (request, said) in self.waiting.values_mut().filter(|(_, said)| !said) {
-                *said = true;
-                self.requests.push(PresenceRequest { request: Some(request.clone()) });
+            for it in self.waiting.values_mut().filter(|it| !it.is_said) {
+                (it.is_said, it.may_have_arrived) = (true, true);
+                self.requests.push(PresenceRequest { request: Some(it.request.clone()) });
             }
         }
     }
@@ -320,7 +333,7 @@ impl Session {
         if update.state() == SelectionState::Unspecified {
             update.set_state(SelectionState::Unavailable);
         }
-        self.waiting.retain(|key, (request, _)| *key != id || !matches!(request, Request::Select(_)));
+        self.waiting.retain(|key, it| *key != id || !matches!(it.request, Request::Select(_)));
         let current = self.selected.as_ref();
         if update.public_key.is_empty() {
             update.public_key = current.map(|before| before.public_key.clone()).unwrap_or_default();
@@ -372,8 +385,8 @@ impl Session {
 
     /// Ends the waiting of those whose fate nobody will tell any more.
     fn give_up_sends(&mut self, all: bool) {
-        let said = self.waiting.iter().filter(|(_, (_, said))| all || *said);
-        for id in said.map(|(id, _)| *id).collect::<Vec<_>>() {
+        let lost = self.waiting.iter().filter(|(_, it)| all || it.may_have_arrived);
+        for id in lost.map(|(id, _)| *id).collect::<Vec<_>>() {
             if self.take_send(id) {
                 self.sent(id, SendOutcome::Unconfirmed);
             }
@@ -381,7 +394,7 @@ impl Session {
     }
 
     fn take_send(&mut self, id: u64) -> bool {
-        let is_send = matches!(self.waiting.get(&id), Some((Request::Send(_), _)));
+        let is_send = matches!(self.waiting.get(&id), Some(Waiting { request: Request::Send(_), .. }));
         is_send && self.waiting.remove(&id).is_some()
     }
 

@@ -11,8 +11,11 @@ import type { PresenceRequestSchema } from "./stubs/adsum/v1/presence_pb.js";
 const MAX_UNANSWERED = 1024;
 
 export type Request = NonNullable<MessageInitShape<typeof PresenceRequestSchema>["request"]>;
-/** A send has an `id` of the application's own, a select has none. */
-type Unanswered = { request: Request; id?: string; isSaid: boolean };
+/**
+ * A send has an `id` of the application's own, a select has none. `isSaid` is about this stream, `mayHaveArrived` about any of the
+ * session: a resume resets only the first, as another session may still come before it is said again.
+ */
+type Unanswered = { request: Request; id?: string; isSaid: boolean; mayHaveArrived: boolean };
 
 export class Outbox {
   private readonly unanswered = new Map<bigint, Unanswered>();
@@ -29,7 +32,8 @@ export class Outbox {
   select(publicKey: Uint8Array): void {
     for (const [requestId, { id }] of this.unanswered) if (id === undefined) this.unanswered.delete(requestId);
     const requestId = this.nextRequestId();
-    this.unanswered.set(requestId, { request: { case: "select", value: { requestId, publicKey } }, isSaid: false });
+    const request: Request = { case: "select", value: { requestId, publicKey } };
+    this.unanswered.set(requestId, { request, isSaid: false, mayHaveArrived: false });
   }
 
   /** Sends a message. Exactly one `sent` with this id follows. */
@@ -39,21 +43,21 @@ export class Outbox {
     }
     const requestId = this.nextRequestId();
     const request: Request = { case: "send", value: { requestId, recipient, payload } };
-    this.unanswered.set(requestId, { request, id, isSaid: false });
+    this.unanswered.set(requestId, { request, id, isSaid: false, mayHaveArrived: false });
   }
 
   /** Takes what is to be said now. */
   *take(): Generator<Request> {
     for (const unanswered of this.unanswered.values()) {
       if (!unanswered.isSaid) yield unanswered.request;
-      unanswered.isSaid = true;
+      unanswered.isSaid = unanswered.mayHaveArrived = true;
     }
   }
 
   beginSession(resumed: boolean): void {
     for (const [requestId, unanswered] of this.unanswered) {
-      if (resumed || unanswered.id === undefined) unanswered.isSaid = false;
-      else if (unanswered.isSaid) this.sent(requestId, "unconfirmed");
+      unanswered.isSaid = false;
+      if (!resumed && unanswered.mayHaveArrived) this.sent(requestId, "unconfirmed");
     }
   }
 

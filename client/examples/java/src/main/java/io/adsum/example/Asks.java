@@ -20,8 +20,12 @@ import java.util.function.Consumer;
 final class Asks {
     private static final int MAX_ASKS = 128;
 
-    /** `done` gets the outcome and its revision; null for a Select. */
-    private record Ask(PresenceRequest request, BiConsumer<SendOutcome, Long> done, boolean isWritten) {}
+    /**
+     * `done` gets the outcome and its revision; null for a Select. `isWritten` is about this stream, `mayHaveArrived` about any of
+     * the session: a resume resets only the first, as another session may still come before it is written again.
+     */
+    private record Ask(
+            PresenceRequest request, BiConsumer<SendOutcome, Long> done, boolean isWritten, boolean mayHaveArrived) {}
 
     private final Map<Long, Ask> asks = new LinkedHashMap<>();
     private long lastId;
@@ -34,7 +38,7 @@ final class Asks {
         // Only the last choice counts: an earlier one that still waits needn't be said.
         asks.values().removeIf(ask -> ask.done == null);
         var select = Select.newBuilder().setRequestId(nextId()).setPublicKey(key);
-        asks.put(lastId, new Ask(PresenceRequest.newBuilder().setSelect(select).build(), null, false));
+        asks.put(lastId, new Ask(PresenceRequest.newBuilder().setSelect(select).build(), null, false, false));
     }
 
     void send(ByteString recipient, ByteString payload, BiConsumer<SendOutcome, Long> done) {
@@ -43,7 +47,7 @@ final class Asks {
             return;
         }
         var send = Send.newBuilder().setRequestId(nextId()).setRecipient(recipient).setPayload(payload);
-        asks.put(lastId, new Ask(PresenceRequest.newBuilder().setSend(send).build(), done, false));
+        asks.put(lastId, new Ask(PresenceRequest.newBuilder().setSend(send).build(), done, false, false));
     }
 
     /** Writes what wasn't written yet on this stream. The server refuses a larger payload, or even the stream for it. */
@@ -53,7 +57,7 @@ final class Asks {
             if (ask.request.getSend().getPayload().size() > maxPayloadBytes) {
                 sent(id, SendOutcome.SEND_OUTCOME_TOO_LARGE, 0);
             } else if (!ask.isWritten) {
-                asks.put(id, new Ask(ask.request, ask.done, true));
+                asks.put(id, new Ask(ask.request, ask.done, true, true));
                 requests.accept(ask.request);
             }
         }
@@ -75,14 +79,16 @@ final class Asks {
 
     /** A session goes on, or another starts. */
     void begin(boolean isResumed) {
-        asks.replaceAll((id, ask) -> isResumed || ask.done == null ? new Ask(ask.request, ask.done, false) : ask);
-        giveUp(true);
+        if (!isResumed) {
+            giveUp(true);
+        }
+        asks.replaceAll((id, ask) -> new Ask(ask.request, ask.done, false, ask.mayHaveArrived));
     }
 
-    /** No answer will come any more: to those that were written, or to all. */
-    void giveUp(boolean onlyWritten) {
+    /** No answer will come any more: to those that may have arrived, or to all. */
+    void giveUp(boolean onlyArrived) {
         for (long id : new ArrayList<>(asks.keySet())) {
-            if (asks.get(id).isWritten || !onlyWritten) {
+            if (asks.get(id).mayHaveArrived || !onlyArrived) {
                 sent(id, SendOutcome.SEND_OUTCOME_UNCONFIRMED, 0);
             }
         }
