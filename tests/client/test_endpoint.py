@@ -67,6 +67,12 @@ def test_proxies_are_for_other_machines() -> None:
     assert ("grpc.enable_http_proxy", 0) not in endpoint("example.org:1", insecure=True).options
 
 
+def test_a_server_that_stands_still_is_judged_by_its_heartbeats_and_not_by_pings_that_measure_the_line() -> (
+    None
+):
+    assert ("grpc.http2.bdp_probe", 0) in endpoint("localhost:1").options
+
+
 async def test_every_channel_is_its_own() -> None:
     dialled = endpoint("localhost:1")
     assert ("grpc.use_local_subchannel_pool", 1) in dialled.options
