@@ -14,6 +14,7 @@ from typing import Any
 
 from adsum.client import (
     AdsumError,
+    Event,
     Identity,
     InvalidProfile,
     Lobby,
@@ -42,21 +43,50 @@ class Adapter:
     def __init__(self, lobby: Lobby) -> None:
         self._lobby = lobby
         self._status = {status.name.lower(): status for status in Status}
+        self._closed: StateChanged | None = None
 
     async def tell(self) -> None:
         """Write every event, until the client has left or was lost for good."""
         try:
             async for event in self._lobby:
-                if isinstance(event, StateChanged) and event.state.phase is Phase.CLOSED:
-                    # Why, is raised by the iteration's end.
-                    closed = event
-                    continue
-                write(event_record(event, lobby=self._lobby.name, at=datetime.now(UTC)))
+                self._write_event(event)
         except AdsumError as error:
-            record = event_record(closed, lobby=self._lobby.name, at=datetime.now(UTC))
-            reason = f"{error.reason.name}: " if isinstance(error, Refused) else ""
-            write({**record, "cause": f"{reason}{error}"})
+            if self._closed is not None:
+                record = event_record(self._closed, lobby=self._lobby.name, at=datetime.now(UTC))
+                reason = f"{error.reason.name}: " if isinstance(error, Refused) else ""
+                write({**record, "cause": f"{reason}{error}"})
             raise
+
+    def _write_event(self, event: Event) -> None:
+        if isinstance(event, StateChanged) and event.state.phase is Phase.CLOSED:
+            # Why, is raised by the iteration's end.
+            self._closed = event
+        else:
+            write(event_record(event, lobby=self._lobby.name, at=datetime.now(UTC)))
+
+    def _answer(self, record: Record) -> None:
+        """Write what a command asked for, after the events that led to it.
+
+        The library's answers and roster may be ahead of the events that `tell` has been woken for but hasn't taken yet.
+        """
+        while (event := self._take()) is not None:
+            self._write_event(event)
+        write(record)
+
+    def _take(self) -> Event | None:
+        """Take an event that is there already. Awaiting it would let more happen in between, so this takes one step and no more."""
+        step = self._lobby.__anext__()
+        try:
+            step.send(None)
+        except StopIteration as taken:
+            event: Event = taken.value
+            return event
+        except (StopAsyncIteration, AdsumError):
+            # The end, which `tell` is told as well.
+            return None
+        finally:
+            step.close()
+        return None
 
     async def obey(self, command: Command) -> None:
         """Do what a command says, and write what comes of it."""
@@ -73,7 +103,8 @@ class Adapter:
             case "send":
                 await self._send(command)
             case "roster":
-                write({"event": "roster", "id": command["id"], **self._roster()})
+                roster = self._roster()
+                self._answer({"event": "roster", "id": command["id"], **roster})
             case _:
                 print(f"ignored: {command['command']}", file=sys.stderr)
 
@@ -83,7 +114,7 @@ class Adapter:
             await self._lobby.select(key or None)
         except RecipientOffline as error:
             # Nothing is selected, so the library has no event for it: it raises.
-            write(
+            self._answer(
                 {
                     "event": "selection",
                     "time": moment(),
@@ -102,7 +133,9 @@ class Adapter:
             outcome, revision = SendOutcome.DELIVERED, receipt.revision
         except NotDelivered as error:
             outcome, revision = error.outcome, error.revision
-        write({"event": "sent", "id": command["id"], "outcome": outcome.name.lower(), "revision": revision})
+        self._answer(
+            {"event": "sent", "id": command["id"], "outcome": outcome.name.lower(), "revision": revision}
+        )
 
     def _roster(self) -> Record:
         lobby = self._lobby
