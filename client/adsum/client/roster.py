@@ -30,7 +30,7 @@ class Members:
             insort(self.order, _place(member))
         else:
             self.digest = remove(self.digest, _hash(before))
-            if _place(before) != _place(member):
+            if before.profile.name != member.profile.name:
                 self._take_from_order(before)
                 insort(self.order, _place(member))
         self.by_key[member.public_key] = member
