@@ -74,6 +74,6 @@ async def test_nothing_changes_any_more_when_what_is_left_for_a_successor_is_wri
         hub.close_stream(ann)
         assert store.dump() == left
         # They are told to come back to the successor.
-        assert bob.over.is_set()
+        assert bob.is_over
         assert bob.fault is not None
         assert bob.fault.reason is Reason.DRAINING

@@ -56,13 +56,16 @@ class Desk:
         self.owed: list[bytes] = []
         self.notes: list[bool] = []
         self.ends = 0
-        self.pump = Pump(self.paper, self._take, self.notes.append, self._end)
+        self.pump = Pump(self.paper, self)
 
-    def _take(self) -> list[bytes]:
+    def take(self) -> list[bytes]:
         taken, self.owed = self.owed, []
         return taken
 
-    def _end(self) -> None:
+    def writing(self, busy: bool) -> None:
+        self.notes.append(busy)
+
+    def end(self) -> None:
         self.ends += 1
 
 

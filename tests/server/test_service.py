@@ -10,7 +10,7 @@ import pytest
 from adsum.contract.reasons import Reason
 from adsum.server.hub import Hub, Stream
 from adsum.server.service import Context, LobbyService, refuse
-from adsum.server.session import Fault
+from adsum.server.session import Fault, Handshake
 from adsum.v1.presence_pb2 import Leave, PresenceRequest
 
 
@@ -45,9 +45,10 @@ async def test_no_read_is_begun_after_the_request_that_ended_the_stream() -> Non
     context = LeavingClient()
 
     async def receive(stream: Stream, _: object) -> None:
-        stream.over.set()
+        stream.end()
 
-    stream = cast("Stream", SimpleNamespace(over=asyncio.Event()))
-    service = LobbyService(cast("Hub", SimpleNamespace(receive=receive)))
+    hub = cast("Hub", SimpleNamespace(receive=receive))
+    stream = Stream(hub, 1, "loopback", Handshake(bytes(32), None))
+    service = LobbyService(hub)
     await service._read(stream, cast("Context", context))
     assert context.reads == 1

@@ -74,21 +74,45 @@ class OpenLobby:
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One Presence RPC. `over` is set when it is to end, `fault` tells why if there is a reason."""
+    """One Presence RPC. When it is to end, `fault` tells why if there is a reason."""
 
+    hub: "Hub"
     number: int
     address: str
     handshake: Handshake
     pump: Pump | None = None
-    over: asyncio.Event = field(default_factory=asyncio.Event)
     fault: Fault | None = None
     place: OpenLobby | None = None
     line: Line | None = None
+    # Not an event: that has a queue for those who wait, 700 bytes for each stream.
+    _over: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream is to end, or has ended."""
+        return self._over.done()
+
+    def end(self) -> None:
+        """Let the stream end."""
+        if not self._over.done():
+            self._over.set_result(None)
+
+    async def until_over(self) -> None:
+        """Wait until the stream is to end. One may wait; who is cancelled meanwhile has ended the stream."""
+        await self._over
 
     def wake(self) -> None:
         """Let what is owed be written."""
         if self.pump is not None:
             self.pump.wake()
+
+    def take(self) -> list[bytes]:
+        """Take what is to be written next, in order; an empty list if nothing is."""
+        return self.hub.take(self)
+
+    def writing(self, busy: bool) -> None:
+        """Note that a write begins or has ended."""
+        self.hub.writing(self, busy)
 
 
 class Hub:
@@ -157,7 +181,7 @@ class Hub:
         self._newcomer_at = self._now()
         self._numbers += 1
         handshake = Handshake(self._draw(32), self._audiences, proves_keys=self._proves_keys)
-        stream = Stream(self._numbers, address, handshake)
+        stream = Stream(self, self._numbers, address, handshake)
         self._streams[stream.number] = stream
         return stream
 
@@ -394,10 +418,7 @@ class Hub:
             return
         place.wave_revision = place.desk.lobby.revision
         stuck = place.writes
-        for line in place.desk.lines:
-            line.outbox.start_wave()
-            if (stream := self._streams.get(line.number)) is not None:
-                stream.wake()
+        self._wake_all(place, started_at)
         for watcher in place.watchers:
             watcher.outbox.start_wave()
             watcher.wake.set()
@@ -406,6 +427,24 @@ class Hub:
         place.wave = loop.call_at(wave_deadline(started_at, loop.time()), self._end_wave, place)
         if place.writes <= place.wave_tail:
             self._end_wave(place)
+
+    def _wake_all(self, place: OpenLobby, now: float) -> None:
+        """Hand a wave over. What most streams are owed is one delta: they get it here, without being asked what else they are owed."""
+        floor, revision = place.desk.lobby.floor, place.desk.lobby.revision
+        deltas: dict[int, list[bytes]] = {}
+        for line in place.desk.lines:
+            stream = self._streams.get(line.number)
+            if stream is None or (pump := stream.pump) is None:
+                line.outbox.start_wave()
+            elif not pump.is_idle or (base := line.outbox.take_delta(floor, revision)) is None:
+                line.outbox.start_wave()
+                pump.wake()
+            else:
+                if (delta := deltas.get(base)) is None:
+                    delta = deltas[base] = place.codec.responses(base, PRESENCE_ENVELOPE)
+                line.writing_since = now
+                place.writes += 1
+                pump.write(delta)
 
     def _end_wave(self, place: OpenLobby) -> None:
         if place.wave is not None:
@@ -448,7 +487,7 @@ class Hub:
 
     def _fail(self, stream: Stream, fault: Fault | None) -> None:
         stream.fault = fault
-        stream.over.set()
+        stream.end()
 
     async def _resume(self, stream: Stream, introduction: Introduction, resume: Resume) -> Reason:
         place = self._places.get(introduction.hello.lobby)

@@ -9,7 +9,6 @@ presence by then; its address is held at the door until its stream has really en
 """
 
 import asyncio
-from functools import partial
 from typing import NoReturn, TypeAlias
 
 import grpc
@@ -80,17 +79,14 @@ class LobbyService:
             self._hub.door.leave(address)
 
     async def _serve(self, stream: Stream, context: Context) -> None:
-        pump = Pump(
-            context, partial(self._hub.take, stream), partial(self._hub.writing, stream), stream.over.set
-        )
-        stream.pump = pump
+        pump = stream.pump = Pump(context, stream)
         async with asyncio.timeout(self._hub.limits.handshake_seconds):
             await self._shake_hands(stream, pump, context)
-        if stream.over.is_set() or stream.line is None:
+        if stream.is_over or stream.line is None:
             return
         async with asyncio.TaskGroup() as tasks:
             reader = tasks.create_task(self._read(stream, context))
-            await stream.over.wait()
+            await stream.until_over()
             reader.cancel()
 
     async def _shake_hands(self, stream: Stream, pump: Pump, context: Context) -> None:
@@ -102,18 +98,18 @@ class LobbyService:
             if (proof := await _next_request(context)) is not None:
                 await self._hub.admit(stream, proof)
                 return
-        stream.over.set()
+        stream.end()
 
     async def _read(self, stream: Stream, context: Context) -> None:
         try:
             # A read that is cancelled costs 100 bytes of gRPC's memory for ever: none is begun where the last request ended the stream.
-            while not stream.over.is_set() and (request := await _next_request(context)) is not None:
+            while not stream.is_over and (request := await _next_request(context)) is not None:
                 await self._hub.receive(stream, request)
         except MalformedRequestError as error:
             await self._hub.eject(stream, Reason.MALFORMED_REQUEST)
             stream.fault = Fault(Reason.MALFORMED_REQUEST, str(error))
         finally:
-            stream.over.set()
+            stream.end()
 
 
 async def _next_request(context: Context) -> Request | None:

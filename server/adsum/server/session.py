@@ -134,8 +134,9 @@ class Handshake:
         return self.introduction
 
     def live(self) -> None:
-        """Note that the session is written down or resumed."""
+        """Note that the session is written down or resumed. What was said on the way isn't kept."""
         self.state = StreamState.LIVE
+        self._introduction = self._challenge = None
 
     def closed(self) -> None:
         """Note that the stream is at its end."""
