@@ -122,8 +122,8 @@ def _wake_up_lost(start_wave: _Any, hub: _Any, place: _Any) -> None:
 
 
 @_fault(Pacing, "ended", "P4", 20)
-def _wave_rests_too_long(ended: _Any, pacing: _Any, started_at: float, now: float, **_: _Any) -> None:
-    pacing._rested_at = now + 0.5
+def _wave_rests_too_long(ended: _Any, pacing: _Any, started_at: float, now: float, steps: int) -> None:
+    pacing._rested_at = pacing._latest_at = pacing._latest_in_storm_at = now + 0.5
 
 
 @_fault(Members, "drop", "P3", 20)

@@ -149,7 +149,7 @@ class Hub:
         self._opening = asyncio.Lock()
         self._streams: dict[int, Stream] = {}
         self._numbers = 0
-        self._newcomer_at = float("-inf")
+        self._newcomer_steps = 0
         self._tasks = asyncio.TaskGroup()
         self._ticker: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -178,7 +178,7 @@ class Hub:
             return Reason.DRAINING
         if not self.door.enter(address):
             return Reason.TOO_MANY_STREAMS
-        self._newcomer_at = self._now()
+        self._newcomer_steps += 1
         self._numbers += 1
         handshake = Handshake(self._draw(32), self._audiences, proves_keys=self._proves_keys)
         stream = Stream(self, self._numbers, address, handshake)
@@ -190,7 +190,7 @@ class Hub:
         if self.is_draining:
             self._fail(stream, Fault(Reason.DRAINING, ""))
             return None
-        self._newcomer_at = self._now()
+        self._newcomer_steps += 1
         introduction = stream.handshake.receive_hello(request)
         if isinstance(introduction, Fault):
             self._fail(stream, introduction)
@@ -401,7 +401,7 @@ class Hub:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        start = place.pacing.next_start(now, self._newcomer_at)
+        start = place.pacing.next_start(now, self._newcomer_steps)
         place.wave = (
             loop.call_soon(self._start_wave, place)
             if start <= now
@@ -411,7 +411,7 @@ class Hub:
     def _start_wave(self, place: OpenLobby) -> None:
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        start = place.pacing.next_start(started_at, self._newcomer_at)
+        start = place.pacing.next_start(started_at, self._newcomer_steps)
         if start > started_at:
             # Newcomers have come meanwhile.
             place.wave = loop.call_at(start, self._start_wave, place)
@@ -450,7 +450,7 @@ class Hub:
         if place.wave is not None:
             place.wave.cancel()
         place.wave = place.wave_tail = None
-        place.pacing.ended(place.wave_started_at, self._now())
+        place.pacing.ended(place.wave_started_at, self._now(), self._newcomer_steps)
         if place.desk.lobby.revision > place.wave_revision:
             self._plan_wave(place)
 
@@ -502,7 +502,7 @@ class Hub:
         return Reason.UNSPECIFIED
 
     def _let_in(self, stream: Stream, place: OpenLobby, line: Line) -> None:
-        self._newcomer_at = self._now()
+        self._newcomer_steps += 1
         stream.place = place
         stream.line = line
         stream.handshake.live()
