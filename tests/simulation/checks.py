@@ -204,6 +204,7 @@ def _is_settled(program: Program) -> bool:
         and not program.is_leaving
         # After a resume it waits for the server's word.
         and (selection is None or selection.reason is not SelectionReason.NOT_CONNECTED)
+        and program.knows_selection
         and lobby.state.phase is Phase.LIVE
         and lobby.is_proved
         and not program.doing

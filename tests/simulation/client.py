@@ -31,6 +31,7 @@ from adsum.client.member import Liveness, Profile
 from adsum.client.session import Purpose
 from adsum.client.settings import Settings
 from adsum.contract.identity import Identity
+from adsum.v1 import presence_pb2 as pb
 from tests.model.digest import digest_of
 from tests.model.lobby import LobbyModel, Record
 from tests.model.messages import Letter
@@ -107,9 +108,12 @@ class Program:
         self._stood_at: tuple[int, int] = (0, 0)
         self._selects = 0
         self._sent = 0
+        self._is_resumed = False
+        self._beat_of: tuple[int, int] | None = None
+        """The epoch and revision of the last heartbeat that it heard on the stream of the moment."""
         purpose = Purpose(device.lobby, device.identity, Dialler.audience, device.observes)
         # It has what the library uses of an endpoint.
-        endpoint = cast(Endpoint, Dialler(process, network, device.path))
+        endpoint = cast(Endpoint, Dialler(process, network, device.path, self._heard))
         self._connection = Connection(purpose, device.profile, endpoint, settings)
         process.post(self._start, credentials)
 
@@ -131,6 +135,18 @@ class Program:
     def model(self) -> LobbyModel:
         """What is true of its lobby."""
         return self._observatory.lobbies[self.device.lobby]
+
+    @property
+    def knows_selection(self) -> bool:
+        """Whether the server's last word about the selection has come. Always true if there can be none that isn't here.
+
+        The server tells the list first and what follows for the selection by the next message, which may still be on the way; a
+        heartbeat of that list comes after both. A resumed session may have a selection that this run of the client doesn't know.
+        """
+        assert self.lobby is not None
+        selection = self.lobby.selection
+        is_last_word = not self._is_resumed if selection is None else selection.is_available
+        return is_last_word or self._beat_of == (self.lobby.epoch, self.lobby.revision)
 
     # What the world does with it.
 
@@ -250,6 +266,16 @@ class Program:
 
     def _done(self, _: object) -> None:
         self.doing -= 1
+
+    def _heard(self, content: bytes) -> None:
+        response = pb.PresenceResponse.FromString(content)
+        match response.WhichOneof("response"):
+            case "welcome":
+                self._is_resumed, self._beat_of = response.welcome.resumed, None
+            case "heartbeat":
+                self._beat_of = (response.heartbeat.epoch, response.heartbeat.revision)
+            case _:
+                pass
 
     def _got(self, event: MessageReceived) -> None:
         self._observatory.ledger.got(event.payload, event.sender_key, self.process.name)

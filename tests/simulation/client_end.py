@@ -26,9 +26,12 @@ CANCELLED = Status("CANCELLED", "Locally cancelled by application!")
 class Call:
     """One stream as the client library sees it."""
 
-    def __init__(self, process: Process, network: Network, path: Path) -> None:
+    def __init__(
+        self, process: Process, network: Network, path: Path, heard: Callable[[bytes], None]
+    ) -> None:
         self.process = process
         self._network = network
+        self._heard = heard
         self._inbox: Inbox[bytes | Status] = Inbox(process)
         self._gate = Gate(process)
         self._link: Link | None = None
@@ -86,6 +89,7 @@ class Call:
             if isinstance(item, bytes):
                 if self._link is not None:
                     self._link.down.consumed()
+                self._heard(item)
                 return item
             if self._status is None:
                 self._end(item)
@@ -142,26 +146,30 @@ def _error(status: Status) -> grpc.aio.AioRpcError:
 class Channel:
     """A channel as the client library sees it: it serves one call."""
 
-    def __init__(self, process: Process, network: Network, path: Path) -> None:
-        self._process, self._network, self._path = process, network, path
+    def __init__(
+        self, process: Process, network: Network, path: Path, heard: Callable[[bytes], None]
+    ) -> None:
+        self._process, self._network, self._path, self._heard = process, network, path, heard
 
     def stream_stream(self, method: str, **_: object) -> Callable[[], Call]:
         assert method == "/adsum.v1.LobbyService/Presence", method
-        return lambda: Call(self._process, self._network, self._path)
+        return lambda: Call(self._process, self._network, self._path, self._heard)
 
     async def close(self) -> None:
         """Have nothing to close: the call has been cancelled."""
 
 
 class Dialler:
-    """What the client library knows of where to dial."""
+    """What the client library knows of where to dial. `heard` is told what the library reads, just before it does."""
 
     target = "server.example:7557"
     audience = "server.example"
 
-    def __init__(self, process: Process, network: Network, path: Path) -> None:
-        self._process, self._network, self._path = process, network, path
+    def __init__(
+        self, process: Process, network: Network, path: Path, heard: Callable[[bytes], None]
+    ) -> None:
+        self._process, self._network, self._path, self._heard = process, network, path, heard
 
     def open(self) -> Channel:
         """Make a channel."""
-        return Channel(self._process, self._network, self._path)
+        return Channel(self._process, self._network, self._path, self._heard)
