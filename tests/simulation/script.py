@@ -62,7 +62,11 @@ def _become_quiet(world: World, visitors: Visitors) -> bool:
     # What was begun just now is not quiet yet.
     world.run(0.5)
     checks, deadline = world.checks, world.kernel.now + PATIENCE_SECONDS
-    while world.kernel.now < deadline and not world.kernel.is_stopped and not is_quiet(world):
+    while (
+        world.kernel.now < deadline
+        and not world.kernel.is_stopped
+        and not (is_quiet(world) and visitors.are_settled)
+    ):
         world.run(0.5)
     if world.kernel.is_stopped:
         return False

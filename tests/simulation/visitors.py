@@ -3,6 +3,7 @@
 They have a generator of their own, so that the worlds without them are the same as ever.
 """
 
+from collections.abc import Iterable
 from random import Random
 
 from tests.model.lobby import LobbyModel
@@ -53,17 +54,31 @@ class Visitors:
         for watcher in self._watchers:
             watcher.end()
 
+    @property
+    def are_settled(self) -> bool:
+        """True if whoever watches has read all there is: some take their time between two lists."""
+        return all(map(self._is_there, self._watching()))
+
     def check_quiet(self) -> None:
         """See that whoever watches has the list as it is (P3)."""
-        for watcher in self._watchers:
-            if watcher.is_watching:
-                model: LobbyModel = self._world.observatory.lobbies[watcher.lobby]
-                stands_at = (watcher.model.epoch, watcher.model.revision)
-                is_there = stands_at == (model.epoch, model.revision)
-                self._world.checks.that(
-                    "P3", is_there, "a watcher stands at {}, not {}", stands_at, model.revision
-                )
-                self._world.observatory.count("watchers in quiet")
+        for watcher in self._watching():
+            model = self._model(watcher)
+            stands_at = (watcher.model.epoch, watcher.model.revision)
+            self._world.checks.that(
+                "P3", self._is_there(watcher), "a watcher stands at {}, not {}", stands_at, model.revision
+            )
+            self._world.observatory.count("watchers in quiet")
+
+    def _watching(self) -> Iterable[Watcher]:
+        return (watcher for watcher in self._watchers if watcher.is_watching)
+
+    def _model(self, watcher: Watcher) -> LobbyModel:
+        model: LobbyModel = self._world.observatory.lobbies[watcher.lobby]
+        return model
+
+    def _is_there(self, watcher: Watcher) -> bool:
+        model = self._model(watcher)
+        return (watcher.model.epoch, watcher.model.revision) == (model.epoch, model.revision)
 
     def _let_stranger_come(self) -> None:
         world, random = self._world, self._random
