@@ -1,5 +1,6 @@
 """The hub carries out what desks decide, in order, on a real event loop and the store in memory."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 
@@ -11,6 +12,7 @@ from adsum.server.hub import Hub, Stream
 from adsum.server.member import Liveness
 from adsum.server.memory_store import MemoryStore
 from adsum.server.messages import Hello, Leave, ProfileClaim, Proof, Send, SendOutcome, UpdateProfile
+from adsum.server.pump import Pump
 from adsum.v1.presence_pb2 import PresenceResponse, SendResult
 from tests.server.builders import ADA, BOB, LOBBY
 
@@ -77,3 +79,50 @@ async def test_nothing_changes_any_more_when_what_is_left_for_a_successor_is_wri
         assert bob.is_over
         assert bob.fault is not None
         assert bob.fault.reason is Reason.DRAINING
+
+
+class Paper:
+    """What is written on: a write is done at once, or never once its client has stopped reading."""
+
+    def __init__(self) -> None:
+        self.written: list[PresenceResponse] = []
+        self.reads = True
+        self._news = asyncio.Event()
+
+    async def send_initial_metadata(self, initial_metadata: tuple[()]) -> None:
+        pass
+
+    async def write(self, message: bytes) -> None:
+        self.written.append(PresenceResponse.FromString(message))
+        self._news.set()
+        if not self.reads:
+            await asyncio.get_running_loop().create_future()
+
+    async def sees(self, kind: str) -> None:
+        async with asyncio.timeout(1):
+            while not any(response.HasField(kind) for response in self.written):  # type: ignore[arg-type]  # any kind
+                self._news.clear()
+                await self._news.wait()
+
+
+async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hub: Hub) -> None:
+    ann, paper = await enter(hub, ADA), Paper()
+    ann.pump = Pump(paper, ann)
+    ann.wake()
+    await paper.sees("snapshot")
+    paper.reads = False
+    await hub.receive(ann, UpdateProfile(1, ProfileClaim("away", 0, "", ())))
+    await paper.sees("delta")
+    place = hub.find(LOBBY)
+    assert place is not None
+    assert place.wave_tail is not None
+    observer = hub.open_stream("192.0.2.2")
+    assert isinstance(observer, Stream)
+    seen = Paper()
+    observer.pump = Pump(seen, observer)
+    hello = Hello(LOBBY, BOB, bytes(32), "localhost", ProfileClaim("x", 0, "", ()), None, observer=True)
+    await hub.greet(observer, hello)
+    await hub.admit(observer, Proof(b""))
+    # Nothing changes any more, so nothing else would start another wave.
+    await seen.sees("snapshot")
+    ann.pump.close()

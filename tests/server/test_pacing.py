@@ -9,10 +9,10 @@ from adsum.server.pacing import (
     LOOK_SECONDS,
     NEWCOMER_REST_SECONDS,
     QUIET_LOOKS,
-    REST_SHARE,
     STORM_REST_SECONDS,
     STORM_STEPS,
     Pacing,
+    rest_after,
     tail_of,
     wave_deadline,
 )
@@ -47,20 +47,27 @@ def test_change_after_a_long_quiet_starts_a_wave_at_once() -> None:
 
 
 def test_wave_is_followed_by_a_rest_that_is_a_share_of_it() -> None:
-    assert paced(10.0, 10.04).next_start(10.04, 0) == pytest.approx(10.05)
-    assert wait(paced(10.0, 10.04), 10.04) == pytest.approx(10.05 + LOOK_SECONDS)
-    assert wait(paced(10.0, 10.04), 10.045) == pytest.approx(10.05 + LOOK_SECONDS)
+    assert paced(10.0, 10.02).next_start(10.02, 0) == pytest.approx(10.034)
+    assert wait(paced(10.0, 10.02), 10.02) == pytest.approx(10.034 + LOOK_SECONDS)
+    assert wait(paced(10.0, 10.02), 10.03) == pytest.approx(10.034 + LOOK_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("wave", "rest"), [(0.01, 0.007), (0.03, 0.021), (0.04, 0.02), (0.08, 0.02), (0.2, 0.05), (1.0, 0.06)]
+)
+def test_rest_is_shorter_where_two_waves_leave_no_time_for_it(wave: float, rest: float) -> None:
+    assert rest_after(wave) == pytest.approx(rest)
 
 
 def test_rest_goes_on_while_newcomers_follow_each_other() -> None:
-    coming = [10.05 + number * LOOK_SECONDS for number in range(8)]
+    coming = [10.06 + number * LOOK_SECONDS for number in range(8)]
     last_look = coming[-1] + QUIET_LOOKS * LOOK_SECONDS
     assert wait(paced(10.0, 10.04), 10.04, coming) == pytest.approx(last_look, abs=LOOK_SECONDS)
 
 
 def test_busy_loop_meets_every_newcomer_who_waits_before_the_next_wave() -> None:
     # Each turn takes longer than the whole rest, and every other one lets in a newcomer.
-    coming = [10.05, 10.075]
+    coming = [10.06, 10.075]
     assert wait(paced(10.0, 10.04), 10.04, coming, turn_seconds=0.012) > coming[-1]
 
 
@@ -173,7 +180,7 @@ def latencies(people: int, rate: float, seconds: float = 5.0) -> list[float]:
 @pytest.mark.parametrize("rate", [10, 25, 50, 100, 200, 500, 800])
 def test_changes_reach_the_last_of_a_thousand_within_twice_a_wave_and_a_rest(rate: float) -> None:
     wave = 1000 * WRITE_SECONDS
-    assert max(latencies(1000, rate)) <= 2 * wave + REST_SHARE * wave + QUIET_LOOKS * LOOK_SECONDS
+    assert max(latencies(1000, rate)) <= 2 * wave + rest_after(wave) + QUIET_LOOKS * LOOK_SECONDS
 
 
 def test_constants_fit_each_other() -> None:

@@ -55,14 +55,14 @@ class OpenLobby:
     `pins` keeps it open while somebody is on the way in. `effects` are what the desk has asked for and what has not been carried
     out yet; they are carried out one after another, in the order in which the desk decided. `writes` are under way now; a wave under
     way has ended when they are down to `wave_tail`, which is None between waves. `wave` is when the next wave starts, or the one under
-    way ends at the latest.
+    way ends at the latest; another one is planned then if somebody has wanted one meanwhile.
     """
 
     desk: Desk
     codec: LobbyCodec
     pacing: Pacing = field(default_factory=Pacing)
     wave: asyncio.Handle | None = None
-    wave_revision: int = 0
+    is_wave_wanted: bool = False
     wave_started_at: float = 0.0
     wave_tail: int | None = None
     writes: int = 0
@@ -398,6 +398,7 @@ class Hub:
 
     def _plan_wave(self, place: OpenLobby) -> None:
         if place.wave is not None:
+            place.is_wave_wanted = True
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -416,7 +417,7 @@ class Hub:
             # Newcomers have come meanwhile.
             place.wave = loop.call_at(start, self._start_wave, place)
             return
-        place.wave_revision = place.desk.lobby.revision
+        place.is_wave_wanted = False
         stuck = place.writes
         self._wake_all(place, started_at)
         for watcher in place.watchers:
@@ -451,7 +452,7 @@ class Hub:
             place.wave.cancel()
         place.wave = place.wave_tail = None
         place.pacing.ended(place.wave_started_at, self._now(), self._newcomer_steps)
-        if place.desk.lobby.revision > place.wave_revision:
+        if place.is_wave_wanted:
             self._plan_wave(place)
 
     # Effects
