@@ -14,6 +14,7 @@ from adsum.server.history import Change, StoredLobby
 from adsum.server.hub import Hub, OpenLobby
 from adsum.server.lobby import Lobby
 from adsum.server.service import Context as ServiceContext
+from adsum.server.waves import Newcomers, Waves
 from adsum.server.wire import LobbyCodec
 from adsum.v1 import admin_pb2
 from tests.fuzz.messages import vary_bytes
@@ -107,7 +108,8 @@ def _place(name: str, count: int) -> OpenLobby:
     for revision in range(1, count + 1):
         one = member(f"{name} {revision}", revision, revision)
         lobby.apply(Change(name, EPOCH, revision, one.public_key, one.sessions[0].id, one), 0.0)
-    return OpenLobby(Desk(lobby, LIMITS, OwnHealth(LIMITS), Spread(1), 0.0), LobbyCodec(lobby))
+    desk, codec = Desk(lobby, LIMITS, OwnHealth(LIMITS), Spread(1), 0.0), LobbyCodec(lobby)
+    return OpenLobby(desk, codec, Waves(desk, codec, {}, Newcomers()))
 
 
 def mutate(data: bytes, chance: bytes) -> bytes:

@@ -115,7 +115,7 @@ async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hu
     await paper.sees("delta")
     place = hub.find(LOBBY)
     assert place is not None
-    assert place.wave_tail is not None
+    assert place.waves.is_under_way
     observer = hub.open_stream("192.0.2.2")
     assert isinstance(observer, Stream)
     seen = Paper()

@@ -19,7 +19,9 @@ from adsum.server.pacing import (
 
 
 def paced(started_at: float, ended_at: float, steps: int = 0) -> Pacing:
+    """Follow two waves, one right after the other; the second was as told."""
     pacing = Pacing()
+    pacing.ended(started_at - 1e-9, started_at - 1e-9, steps)
     pacing.ended(started_at, ended_at, steps)
     return pacing
 
@@ -56,7 +58,16 @@ def test_wave_is_followed_by_a_rest_that_is_a_share_of_it() -> None:
     ("wave", "rest"), [(0.01, 0.007), (0.03, 0.021), (0.04, 0.02), (0.08, 0.02), (0.2, 0.05), (1.0, 0.06)]
 )
 def test_rest_is_shorter_where_two_waves_leave_no_time_for_it(wave: float, rest: float) -> None:
-    assert rest_after(wave) == pytest.approx(rest)
+    assert rest_after(wave, 0.0) == pytest.approx(rest)
+
+
+def test_rest_is_short_after_a_wave_that_came_alone() -> None:
+    pacing = paced(9.0, 9.01)
+    pacing.ended(10.0, 10.02, 0)
+    assert pacing.next_start(10.02, 0) == pytest.approx(10.025)
+    # The next one follows it closely.
+    pacing.ended(10.026, 10.046, 0)
+    assert pacing.next_start(10.046, 0) == pytest.approx(10.06)
 
 
 def test_rest_goes_on_while_newcomers_follow_each_other() -> None:
@@ -180,7 +191,7 @@ def latencies(people: int, rate: float, seconds: float = 5.0) -> list[float]:
 @pytest.mark.parametrize("rate", [10, 25, 50, 100, 200, 500, 800])
 def test_changes_reach_the_last_of_a_thousand_within_twice_a_wave_and_a_rest(rate: float) -> None:
     wave = 1000 * WRITE_SECONDS
-    assert max(latencies(1000, rate)) <= 2 * wave + rest_after(wave) + QUIET_LOOKS * LOOK_SECONDS
+    assert max(latencies(1000, rate)) <= 2 * wave + rest_after(wave, 0.0) + QUIET_LOOKS * LOOK_SECONDS
 
 
 def test_constants_fit_each_other() -> None:

@@ -31,6 +31,7 @@ from adsum.server.outbox import HeartbeatOwed, Outbox
 from adsum.server.pacing import Pacing
 from adsum.server.seat import Seat
 from adsum.server.selection import follow
+from adsum.server.waves import Waves
 from adsum.server.wire import PRESENCE_ENVELOPE
 
 # A replacement takes whatever the original takes.
@@ -113,12 +114,12 @@ def _heartbeat_before_the_delta(take: _Any, box: _Any, lobby: _Any) -> _Any:
     return take(box, lobby)
 
 
-@_fault(Hub, "_start_wave", "P4", 20)
-def _wake_up_lost(start_wave: _Any, hub: _Any, place: _Any) -> None:
-    streams = hub._streams
-    hub._streams = {number: stream for number, stream in streams.items() if number % 3}
-    start_wave(hub, place)
-    hub._streams = streams
+@_fault(Waves, "_wake_all", "P4", 20)
+def _wake_up_lost(wake_all: _Any, waves: _Any, now: float) -> None:
+    streams = waves._streams
+    waves._streams = {number: stream for number, stream in streams.items() if number % 3}
+    wake_all(waves, now)
+    waves._streams = streams
 
 
 @_fault(Pacing, "ended", "P4", 20)

@@ -85,8 +85,8 @@ def hub_figures(hub: Hub) -> dict[str, int]:
         "parcels": sum(desk._courier.pending for desk in desks),
         "results": sum(len(seat.correspondent.results) for seat in seats),
         "effects": sum(len(place.effects) for place in places),
-        "watchers": sum(len(place.watchers) for place in places),
-        "writes": sum(place.writes for place in places),
+        "watchers": sum(len(place.waves.watchers) for place in places),
+        "writes": sum(place.waves.writes for place in places),
         "pins": sum(place.pins for place in places),
         "divergences": sum(desk.divergences for desk in desks),
     }

@@ -1,7 +1,7 @@
-"""Everything alive on this node: lobbies that are open, streams that are connected, waves and deadlines.
+"""Everything alive on this node: lobbies that are open, streams that are connected, and deadlines.
 
-The hub is the shell around the desks. It pumps the store's changes into the lobbies, carries out what desks ask for, wakes
-streams in waves, and calls the desks when something is due. It decides nothing about presence.
+The hub is the shell around the desks. It pumps the store's changes into the lobbies, carries out what desks ask for, has streams woken in
+waves (`waves`), and calls the desks when something is due. It decides nothing about presence.
 
     request -> desk -> effects -> store -> fold -> wave -> each stream takes what it is owed
 
@@ -25,13 +25,13 @@ from adsum.server.liveness import OwnHealth
 from adsum.server.lobby import Lobby
 from adsum.server.logs import get_log
 from adsum.server.messages import Request, Resume
-from adsum.server.outbox import DeltaOwed, HeartbeatOwed, Outbox, SnapshotOwed
-from adsum.server.pacing import Pacing, tail_of, wave_deadline
+from adsum.server.outbox import DeltaOwed, HeartbeatOwed, SnapshotOwed
 from adsum.server.pump import Pump
 from adsum.server.seat import HeldSession, Line
 from adsum.server.session import Fault, Handshake, Introduction
 from adsum.server.spread import Spread
 from adsum.server.store import Store
+from adsum.server.waves import Newcomers, Watcher, Waves
 from adsum.server.wire import PRESENCE_ENVELOPE, WATCH_ENVELOPE, LobbyCodec, encode_response
 
 TICK_SECONDS = 0.1
@@ -41,35 +41,19 @@ log = get_log(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Watcher:
-    """Somebody who watches a lobby through the admin service."""
-
-    outbox: Outbox = field(default_factory=Outbox)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(slots=True, eq=False)
 class OpenLobby:
     """A lobby that is open on this node.
 
     `pins` keeps it open while somebody is on the way in. `effects` are what the desk has asked for and what has not been carried
-    out yet; they are carried out one after another, in the order in which the desk decided. `writes` are under way now; a wave under
-    way has ended when they are down to `wave_tail`, which is None between waves. `wave` is when the next wave starts, or the one under
-    way ends at the latest; another one is planned then if somebody has wanted one meanwhile.
+    out yet; they are carried out one after another, in the order in which the desk decided.
     """
 
     desk: Desk
     codec: LobbyCodec
-    pacing: Pacing = field(default_factory=Pacing)
-    wave: asyncio.Handle | None = None
-    is_wave_wanted: bool = False
-    wave_started_at: float = 0.0
-    wave_tail: int | None = None
-    writes: int = 0
+    waves: Waves
     pins: int = 0
     effects: deque[Effect] = field(default_factory=deque)
     performing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    watchers: set[Watcher] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -149,7 +133,7 @@ class Hub:
         self._opening = asyncio.Lock()
         self._streams: dict[int, Stream] = {}
         self._numbers = 0
-        self._newcomer_steps = 0
+        self._newcomers = Newcomers()
         self._tasks = asyncio.TaskGroup()
         self._ticker: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -166,8 +150,7 @@ class Hub:
         if self._ticker is not None:
             self._ticker.cancel()
         for place in self._places.values():
-            if place.wave is not None:
-                place.wave.cancel()
+            place.waves.cancel()
         await self._tasks.__aexit__(None, None, None)
 
     # Streams
@@ -178,7 +161,7 @@ class Hub:
             return Reason.DRAINING
         if not self.door.enter(address):
             return Reason.TOO_MANY_STREAMS
-        self._newcomer_steps += 1
+        self._newcomers.steps += 1
         self._numbers += 1
         handshake = Handshake(self._draw(32), self._audiences, proves_keys=self._proves_keys)
         stream = Stream(self, self._numbers, address, handshake)
@@ -190,7 +173,7 @@ class Hub:
         if self.is_draining:
             self._fail(stream, Fault(Reason.DRAINING, ""))
             return None
-        self._newcomer_steps += 1
+        self._newcomers.steps += 1
         introduction = stream.handshake.receive_hello(request)
         if isinstance(introduction, Fault):
             self._fail(stream, introduction)
@@ -222,7 +205,7 @@ class Hub:
                     self._fail(stream, Fault(line, ""))
                 else:
                     self._let_in(stream, place, line)
-                    self._plan_wave(place)
+                    place.waves.plan()
             else:
                 line, effects = place.desk.join(
                     stream.number,
@@ -283,9 +266,7 @@ class Hub:
         if line is None or place is None or busy == (line.writing_since is not None):
             return
         line.writing_since = self._now() if busy else None
-        place.writes += 1 if busy else -1
-        if place.wave_tail is not None and place.writes <= place.wave_tail:
-            self._end_wave(place)
+        place.waves.writing(busy=busy)
 
     def close_stream(self, stream: Stream) -> None:
         """Note that a stream's client is gone, for whatever reason. Its session is suspect, unless it said Leave."""
@@ -325,10 +306,10 @@ class Hub:
         async with self._pinned(lobby) as place:
             if isinstance(place, Reason):
                 raise LookupError(place)
-            if len(place.watchers) >= self.limits.observers_per_lobby:
+            if len(place.waves.watchers) >= self.limits.observers_per_lobby:
                 raise LookupError(Reason.LOBBY_FULL)
             watcher = Watcher()
-            place.watchers.add(watcher)
+            place.waves.watchers.add(watcher)
             try:
                 while not self.is_draining:
                     watcher.wake.clear()
@@ -342,7 +323,7 @@ class Hub:
                         case _:
                             await watcher.wake.wait()
             finally:
-                place.watchers.discard(watcher)
+                place.waves.watchers.discard(watcher)
 
     @asynccontextmanager
     async def _pinned(self, lobby: str) -> AsyncIterator[OpenLobby | Reason]:
@@ -368,7 +349,9 @@ class Hub:
             lobby = Lobby(stored)
             seed = Spread(int.from_bytes(self._draw(8), "big"))
             desk = Desk(lobby, self.limits, self._health, seed, self._now())
-            place = self._places[name] = OpenLobby(desk, LobbyCodec(lobby))
+            codec = LobbyCodec(lobby)
+            waves = Waves(desk, codec, self._streams, self._newcomers)
+            place = self._places[name] = OpenLobby(desk, codec, waves)
             for change in early:
                 self._fold(place, change)
             log.debug("lobby opened", lobby=name, epoch=lobby.epoch, members=len(lobby))
@@ -379,8 +362,7 @@ class Hub:
             if place.desk.is_idle and not place.pins:
                 del self._places[name]
                 await self._store.close(name)
-                if place.wave is not None:
-                    place.wave.cancel()
+                place.waves.cancel()
                 log.debug("lobby closed", lobby=name)
 
     def _on_change(self, name: str, early: list[Change], change: Change) -> None:
@@ -392,68 +374,7 @@ class Hub:
 
     def _fold(self, place: OpenLobby, change: Change) -> None:
         place.desk.fold(change, self._now())
-        self._plan_wave(place)
-
-    # Waves
-
-    def _plan_wave(self, place: OpenLobby) -> None:
-        if place.wave is not None:
-            place.is_wave_wanted = True
-            return
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        start = place.pacing.next_start(now, self._newcomer_steps)
-        place.wave = (
-            loop.call_soon(self._start_wave, place)
-            if start <= now
-            else loop.call_at(start, self._start_wave, place)
-        )
-
-    def _start_wave(self, place: OpenLobby) -> None:
-        loop = asyncio.get_running_loop()
-        started_at = loop.time()
-        start = place.pacing.next_start(started_at, self._newcomer_steps)
-        if start > started_at:
-            # Newcomers have come meanwhile.
-            place.wave = loop.call_at(start, self._start_wave, place)
-            return
-        place.is_wave_wanted = False
-        stuck = place.writes
-        self._wake_all(place, started_at)
-        for watcher in place.watchers:
-            watcher.outbox.start_wave()
-            watcher.wake.set()
-        place.wave_tail = stuck + tail_of(place.writes - stuck)
-        place.wave_started_at = started_at
-        place.wave = loop.call_at(wave_deadline(started_at, loop.time()), self._end_wave, place)
-        if place.writes <= place.wave_tail:
-            self._end_wave(place)
-
-    def _wake_all(self, place: OpenLobby, now: float) -> None:
-        """Hand a wave over. What most streams are owed is one delta: they get it here, without being asked what else they are owed."""
-        floor, revision = place.desk.lobby.floor, place.desk.lobby.revision
-        deltas: dict[int, list[bytes]] = {}
-        for line in place.desk.lines:
-            stream = self._streams.get(line.number)
-            if stream is None or (pump := stream.pump) is None:
-                line.outbox.start_wave()
-            elif not pump.is_idle or (base := line.outbox.take_delta(floor, revision)) is None:
-                line.outbox.start_wave()
-                pump.wake()
-            else:
-                if (delta := deltas.get(base)) is None:
-                    delta = deltas[base] = place.codec.responses(base, PRESENCE_ENVELOPE)
-                line.writing_since = now
-                place.writes += 1
-                pump.write(delta)
-
-    def _end_wave(self, place: OpenLobby) -> None:
-        if place.wave is not None:
-            place.wave.cancel()
-        place.wave = place.wave_tail = None
-        place.pacing.ended(place.wave_started_at, self._now(), self._newcomer_steps)
-        if place.is_wave_wanted:
-            self._plan_wave(place)
+        place.waves.plan()
 
     # Effects
 
@@ -478,7 +399,7 @@ class Hub:
                 )
                 place.effects.extend(place.desk.stored(effect, answer, self._now()))
             case Wake(with_wave=True):
-                self._plan_wave(place)
+                place.waves.plan()
             case Wake(line):
                 if (stream := self._streams.get(line.number)) is not None:
                     stream.wake()
@@ -503,7 +424,7 @@ class Hub:
         return Reason.UNSPECIFIED
 
     def _let_in(self, stream: Stream, place: OpenLobby, line: Line) -> None:
-        self._newcomer_steps += 1
+        self._newcomers.steps += 1
         stream.place = place
         stream.line = line
         stream.handshake.live()
@@ -533,7 +454,7 @@ class Hub:
         """Let nobody in any more, ask everybody to move within so many seconds, and wait until they have or the time is up."""
         self.is_draining = True
         for place in list(self._places.values()):
-            for watcher in place.watchers:
+            for watcher in place.waves.watchers:
                 watcher.wake.set()
             await self._perform(place, place.desk.drain(seconds))
         if not self._streams:
