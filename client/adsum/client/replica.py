@@ -18,6 +18,7 @@ never comes to be larger than its bound by more than one delta.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 from adsum.client.events import (
     Back,
@@ -34,7 +35,7 @@ from adsum.client.events import (
 )
 from adsum.client.member import DepartureReason, Liveness, Member
 from adsum.client.messages import Delta, ResyncReason, ServerHeartbeat, Snapshot
-from adsum.client.roster import Members, Roster, digest_of
+from adsum.client.roster import Members, Roster, hash_of
 from adsum.contract.digest import EMPTY, add
 
 SNAPSHOTS_IN_VAIN = 3
@@ -61,7 +62,7 @@ class _Assembly:
 
     head: Snapshot
     members: dict[bytes, Member]
-    digest: int
+    hashes: dict[bytes, int]
     next_index: int
 
 
@@ -147,7 +148,7 @@ class Replica:
                 return _violated(
                     f"a lobby of {chunk.count} members, more than the {self._max_members} that are taken"
                 )
-            self._assembly = _Assembly(chunk, {}, EMPTY, 0)
+            self._assembly = _Assembly(chunk, {}, {}, 0)
             self.is_awaiting = True
             self.is_proved = False
         assembly = self._assembly
@@ -161,14 +162,17 @@ class Replica:
                 self._assembly = None
                 return _violated("a snapshot that names a member twice")
             assembly.members[member.public_key] = member
-        assembly.digest = add(assembly.digest, digest_of(chunk.members))
+            assembly.hashes[member.public_key] = hash_of(member)
         if len(assembly.members) > chunk.count:
             self._assembly = None
             return _violated("a snapshot with more members than it counts")
         if not chunk.last:
             return _NOTHING
         self._assembly = None
-        if assembly.digest != chunk.digest or len(assembly.members) != chunk.count:
+        if (
+            reduce(add, assembly.hashes.values(), EMPTY) != chunk.digest
+            or len(assembly.members) != chunk.count
+        ):
             self._snapshots_in_vain += 1
             if self._snapshots_in_vain >= SNAPSHOTS_IN_VAIN:
                 return _violated("snapshots that contradict their own digest")
@@ -180,7 +184,7 @@ class Replica:
         is_first, same_epoch = not self.is_complete, snapshot.epoch == self.epoch
         old = dict(self._members.by_key)
         self._remember_incarnations(old, assembly.members, same_epoch)
-        self._members.replace(assembly.members, assembly.digest)
+        self._members.replace(assembly.members, assembly.hashes)
         cause = self._cause
         self.epoch, self.revision = snapshot.epoch, snapshot.revision
         self.is_complete = self.is_proved = True

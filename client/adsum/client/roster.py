@@ -9,6 +9,7 @@ Invariant: `Members.digest` is the sum over exactly the members held.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 
 from adsum.client.member import Member
 from adsum.contract.digest import EMPTY, add, member_digest, remove
@@ -22,19 +23,23 @@ class Members:
         self.by_key: dict[bytes, Member] = {}
         self.order: list[tuple[str, bytes]] = []
         self.digest = EMPTY
+        # What each member adds to the digest, so that it needn't be computed again to take it out.
+        self._hashes: dict[bytes, int] = {}
 
     def put(self, member: Member) -> Member | None:
         """Put the member in place of the one with its key, and return that one."""
-        before = self.by_key.get(member.public_key)
+        key = member.public_key
+        before = self.by_key.get(key)
         if before is None:
             insort(self.order, _place(member))
         else:
-            self.digest = remove(self.digest, _hash(before))
+            self.digest = remove(self.digest, self._hashes[key])
             if before.profile.name != member.profile.name:
                 self._take_from_order(before)
                 insort(self.order, _place(member))
-        self.by_key[member.public_key] = member
-        self.digest = add(self.digest, _hash(member))
+        self.by_key[key] = member
+        hashed = self._hashes[key] = hash_of(member)
+        self.digest = add(self.digest, hashed)
         return before
 
     def drop(self, public_key: bytes) -> Member | None:
@@ -42,15 +47,16 @@ class Members:
         member = self.by_key.pop(public_key, None)
         if member is not None:
             self._take_from_order(member)
-            self.digest = remove(self.digest, _hash(member))
+            self.digest = remove(self.digest, self._hashes.pop(public_key))
         return member
 
-    def replace(self, members: Mapping[bytes, Member], digest: int) -> None:
-        """Hold these members instead, whose digest the caller has computed."""
+    def replace(self, members: Mapping[bytes, Member], hashes: Mapping[bytes, int]) -> None:
+        """Hold these members instead, whose hashes the caller has computed by `hash_of`."""
         self.by_key.clear()
         self.by_key.update(members)
         self.order[:] = sorted(_place(member) for member in members.values())
-        self.digest = digest
+        self._hashes = dict(hashes)
+        self.digest = reduce(add, hashes.values(), EMPTY)
 
     def _take_from_order(self, member: Member) -> None:
         del self.order[bisect_left(self.order, _place(member))]
@@ -128,7 +134,7 @@ def digest_of(members: Iterable[Member]) -> int:
     """Sum up the digest of members from nothing."""
     total = EMPTY
     for member in members:
-        total = add(total, _hash(member))
+        total = add(total, hash_of(member))
     return total
 
 
@@ -136,5 +142,6 @@ def _place(member: Member) -> tuple[str, bytes]:
     return member.profile.name.casefold(), member.public_key
 
 
-def _hash(member: Member) -> int:
+def hash_of(member: Member) -> int:
+    """Tell what a member adds to the digest."""
     return member_digest(member.public_key, member.incarnation, member.revision)
