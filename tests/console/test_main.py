@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,15 @@ def test_key_that_others_can_read_is_refused_in_one_line(
     assert captured.err.count("\n") == 1
 
 
+@pytest.fixture
+def hangups_end() -> Iterator[None]:
+    """Let programs that are started be ended by SIGHUP, also where the suite itself was started with `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups_end")
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: signal.Signals(number).name
 )
