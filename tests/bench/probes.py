@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from bisect import bisect_left
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -131,14 +132,25 @@ class Probes:
         """Tell how long after each event, given by revision, each roster had it."""
         found = Latencies()
         missing = 0
+        newest = max((revision for revision, _ in sent_at), default=0)
+        await self._until(lambda probe: probe.lobby.revision >= newest)
         for probe in self._probes:
             for revision, moment in sent_at:
-                seen = probe.seen_at(revision)
-                if seen is None:
-                    missing += 1
-                else:
+                if (seen := probe.seen_at(revision)) is not None:
                     found.add(max(0.0, seen - moment))
+                elif probe.lobby.revision < revision:
+                    # Else it was merged away: this probe's last delta told of nobody who came and went within it.
+                    missing += 1
         return {"latency": found.summary(), "missing": missing}
+
+    async def _until(self, holds: Callable[[Probe], bool]) -> list[Probe]:
+        """Wait until something holds of every probe, or the patience is over; return those of which it doesn't."""
+        ends_at = time.monotonic() + CHECK_SECONDS
+        while others := [probe for probe in self._probes if not holds(probe)]:
+            if time.monotonic() > ends_at:
+                break
+            await asyncio.sleep(0.05)
+        return others
 
     async def check(self, *, admin: str, lobby: str) -> dict[str, Any]:
         """Compare each probe's list with the server's own word. Nothing may change meanwhile but what is still on its way."""
