@@ -13,6 +13,7 @@ from adsum.server.member import Liveness
 from adsum.server.memory_store import MemoryStore
 from adsum.server.messages import Hello, Leave, ProfileClaim, Proof, Send, SendOutcome, UpdateProfile
 from adsum.server.pump import Pump
+from adsum.server.wire import LobbyCodec
 from adsum.v1.presence_pb2 import PresenceResponse, SendResult
 from tests.server.builders import ADA, BOB, LOBBY
 
@@ -115,7 +116,7 @@ async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hu
     await paper.sees("delta")
     place = hub.find(LOBBY)
     assert place is not None
-    assert place.waves.is_under_way
+    assert place.waves._tail is not None
     observer = hub.open_stream("192.0.2.2")
     assert isinstance(observer, Stream)
     seen = Paper()
@@ -126,3 +127,65 @@ async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hu
     # Nothing changes any more, so nothing else would start another wave.
     await seen.sees("snapshot")
     ann.pump.close()
+
+
+async def test_challenge_that_is_stuck_makes_its_stream_a_stuck_one(hub: Hub) -> None:
+    stream = hub.open_stream("192.0.2.1")
+    assert isinstance(stream, Stream)
+    paper = Paper()
+    paper.reads = False
+    stream.pump = Pump(paper, stream)
+    hello = Hello(LOBBY, ADA, bytes(32), "localhost", ProfileClaim("x", 0, "", ()), None, observer=False)
+    challenge = await hub.greet(stream, hello)
+    assert challenge is not None
+    stream.pump.push(challenge)
+    await hub.admit(stream, Proof(b""))
+    assert stream.line is not None
+    assert stream.line.writing_since is not None
+    place = hub.find(LOBBY)
+    assert place is not None
+    assert place.waves.writes == 1
+    stream.pump.close()
+    hub.close_stream(stream)
+    assert place.waves.writes == 0
+
+
+async def test_change_that_can_not_be_encoded_ends_no_waves(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, paper = await enter(hub, ADA), Paper()
+    ann.pump = Pump(paper, ann)
+    ann.wake()
+    await paper.sees("snapshot")
+    place = hub.find(LOBBY)
+    assert place is not None
+    encode = place.codec._encode_delta
+    failures = [MemoryError()]
+
+    def encode_at_last(base: int) -> bytes:
+        if failures:
+            raise failures.pop()
+        return encode(base)
+
+    monkeypatch.setattr(LobbyCodec, "_encode_delta", lambda _, base: encode_at_last(base))
+    paper.written.clear()
+    await hub.receive(ann, UpdateProfile(1, ProfileClaim("one", 0, "", ())))
+    await paper.sees("snapshot")
+    await hub.receive(ann, UpdateProfile(2, ProfileClaim("two", 0, "", ())))
+    await paper.sees("delta")
+    assert not ann.is_over
+
+
+async def test_closed_waves_start_no_more(hub: Hub) -> None:
+    ann, paper = await enter(hub, ADA), Paper()
+    ann.pump = Pump(paper, ann)
+    ann.wake()
+    await paper.sees("snapshot")
+    place = hub.find(LOBBY)
+    assert place is not None
+    place.waves.close()
+    paper.written.clear()
+    await hub.receive(ann, UpdateProfile(1, ProfileClaim("late", 0, "", ())))
+    place.waves.plan()
+    assert place.waves._next is None
+    assert paper.written == []

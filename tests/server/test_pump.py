@@ -86,7 +86,7 @@ async def test_headers_come_first_and_alone(opening: Desk) -> None:
     assert opening.paper.written == []
     await opening.paper.complete()
     assert opening.paper.written == [b"challenge"]
-    assert opening.notes == [True]
+    assert opening.notes == [False, True]
 
 
 async def test_what_is_owed_is_written_in_order_one_at_a_time(desk: Desk) -> None:
@@ -100,7 +100,7 @@ async def test_what_is_owed_is_written_in_order_one_at_a_time(desk: Desk) -> Non
     assert desk.paper.written == [b"1", b"2", b"3"]
     await desk.paper.complete()
     assert not desk.paper.is_busy
-    assert desk.notes == [True, False] * 3
+    assert desk.notes == [False, *([True, False] * 3)]
 
 
 async def test_pushed_goes_before_what_is_taken_later(desk: Desk) -> None:

@@ -150,7 +150,7 @@ class Hub:
         if self._ticker is not None:
             self._ticker.cancel()
         for place in self._places.values():
-            place.waves.cancel()
+            place.waves.close()
         await self._tasks.__aexit__(None, None, None)
 
     # Streams
@@ -362,7 +362,7 @@ class Hub:
             if place.desk.is_idle and not place.pins:
                 del self._places[name]
                 await self._store.close(name)
-                place.waves.cancel()
+                place.waves.close()
                 log.debug("lobby closed", lobby=name)
 
     def _on_change(self, name: str, early: list[Change], change: Change) -> None:
@@ -429,6 +429,9 @@ class Hub:
         stream.line = line
         stream.handshake.live()
         self.door.leave(stream.address)
+        if stream.pump is not None and not stream.pump.is_idle:
+            # The headers or the challenge, which may be stuck like any other message.
+            self.writing(stream, True)
 
     # Deadlines
 

@@ -40,6 +40,9 @@ STORM_REST_SECONDS = 0.1
 STORM_REST_SHARE = 2.0
 """In a storm the rest may be as long, or so many times as long as the wave, if that is longer: fewer waves, and everybody is in sooner. A
 storm of 2,000 took 4.7 s instead of 5.9."""
+LONGEST_BELIEVED_SECONDS = 0.25
+"""A wave that seems to have taken longer was held up: by a process that was stopped, or a machine that had no time. Newcomers
+must not wait for twice as long as that."""
 TAIL_SHARE = 0.05
 """The share of a wave's writes that may still be under way when it counts as ended."""
 SLACK_SECONDS = 0.01
@@ -57,7 +60,7 @@ def wave_deadline(started_at: float, handed_over_at: float) -> float:
 
 
 def rest_after(wave_seconds: float, quiet_seconds: float) -> float:
-    """Tell how long a wave is rested from, given how long the lobby had rested enough before it."""
+    """Tell how long a wave is rested from, given for how long there had been nothing to do before it."""
     rest = SHORTEST_REST_SHARE * wave_seconds
     if quiet_seconds < wave_seconds:
         rest = max(rest, min(REST_SHARE * wave_seconds, PROMISED_SECONDS - 2 * wave_seconds))
@@ -71,6 +74,7 @@ class Pacing:
     _rested_at: float = float("-inf")
     _latest_at: float = float("-inf")
     _latest_in_storm_at: float = float("-inf")
+    _wanted_at: float | None = None
     _steps: int = 0
     _steps_at_end: int = 0
     _quiet_looks: int = 0
@@ -82,12 +86,16 @@ class Pacing:
             now: The moment.
             steps: How many steps newcomers have taken so far towards being let in.
         """
+        if self._wanted_at is None:
+            self._wanted_at = now
         is_storm = steps - self._steps_at_end >= STORM_STEPS
         latest_at = self._latest_in_storm_at if is_storm else self._latest_at
         if now >= latest_at:
             return now
+        # Never sooner than after a look: uvloop's timers and clock have whole milliseconds, and would ask again and again within one.
+        look_at = now + LOOK_SECONDS
         if now < self._rested_at:
-            return self._rested_at
+            return max(self._rested_at, look_at)
         if steps != self._steps:
             self._steps = steps
             self._quiet_looks = 0
@@ -95,12 +103,14 @@ class Pacing:
             self._quiet_looks += 1
             if self._quiet_looks >= QUIET_LOOKS:
                 return now
-        return min(now + LOOK_SECONDS, latest_at)
+        return look_at
 
     def ended(self, started_at: float, now: float, steps: int) -> None:
         """Note that a wave has ended. `steps` is as in `next_start`."""
-        took = now - started_at
-        self._rested_at = now + rest_after(took, started_at - self._rested_at)
+        took = min(now - started_at, LONGEST_BELIEVED_SECONDS)
+        quiet = (started_at if self._wanted_at is None else self._wanted_at) - self._rested_at
+        self._wanted_at = None
+        self._rested_at = now + rest_after(took, quiet)
         self._latest_at = now + max(NEWCOMER_REST_SECONDS, took)
         self._latest_in_storm_at = now + max(STORM_REST_SECONDS, STORM_REST_SHARE * took)
         self._steps_at_end = steps

@@ -38,14 +38,17 @@ class Owner(Protocol):
         """Give what is to be written next, nothing if there is nothing."""
 
     def writing(self, busy: bool) -> None:
-        """Note that a message that was taken or pushed is about to be written (True), or that any has been (False)."""
+        """Note that a message that was taken or pushed is about to be written (True), or that any, or the headers, have been (False)."""
 
     def end(self) -> None:
         """Note that the client has gone."""
 
 
 class Pump:
-    """Write the headers, what is pushed, and then whatever there is to take when it is woken, until it is closed. No method raises."""
+    """Write the headers, what is pushed, and then whatever there is to take when it is woken, until it is closed. No method raises.
+
+    A wave may also hand over what it has taken for the stream itself (`write`).
+    """
 
     __slots__ = (
         "_context",
@@ -125,11 +128,10 @@ class Pump:
                 try:
                     future: asyncio.Future[object] = self._write.send(None)  # type: ignore[union-attr]  # `_begin` has set it
                 except StopIteration:
-                    self._write = None
-                    if self._opened.done():
-                        self._owner.writing(False)
-                    else:
+                    self._write = self._future = None
+                    if not self._opened.done():
                         self._opened.set_result(None)
+                    self._owner.writing(False)
                     continue
                 future.add_done_callback(self._go_on)
                 self._future = future

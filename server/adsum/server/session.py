@@ -79,9 +79,9 @@ class Handshake:
 
     @property
     def introduction(self) -> Introduction:
-        """The checked hello. Only after `receive_hello` has returned it."""
+        """The checked hello. Only after `receive_hello` has returned it, and before `live`."""
         if self._introduction is None:
-            raise AssertionError("nobody has said hello")
+            raise AssertionError("nobody has said hello, or it isn't kept any more")
         return self._introduction
 
     def receive_hello(self, request: Request) -> Introduction | Fault:
@@ -134,7 +134,7 @@ class Handshake:
         return self.introduction
 
     def live(self) -> None:
-        """Note that the session is written down or resumed. What was said on the way isn't kept."""
+        """Note that the stream is let in. What was said on the way isn't kept."""
         self.state = StreamState.LIVE
         self._introduction = self._challenge = None
 

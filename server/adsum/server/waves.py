@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from adsum.server.desk import Desk
+from adsum.server.logs import get_log
 from adsum.server.outbox import Outbox
 from adsum.server.pacing import Pacing, tail_of, wave_deadline
 from adsum.server.pump import Pump
 from adsum.server.wire import PRESENCE_ENVELOPE, LobbyCodec
+
+log = get_log(__name__)
 
 
 class Written(Protocol):
@@ -42,6 +45,7 @@ class Waves:
     __slots__ = (
         "_codec",
         "_desk",
+        "_is_closed",
         "_is_wanted",
         "_newcomers",
         "_next",
@@ -76,17 +80,15 @@ class Waves:
         self._next: asyncio.Handle | None = None
         # Whether somebody has wanted a wave since the one under way was handed over.
         self._is_wanted = False
+        self._is_closed = False
         self._started_at = 0.0
         # A wave under way has ended when the writes are down to this; None between waves.
         self._tail: int | None = None
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether a wave has been handed over and hasn't ended."""
-        return self._tail is not None
-
     def plan(self) -> None:
         """Let a wave start as soon as the pacing allows it, or after the one that is under way."""
+        if self._is_closed:
+            return
         if self._next is not None:
             self._is_wanted = True
             return
@@ -101,17 +103,22 @@ class Waves:
         if self._tail is not None and self.writes <= self._tail:
             self._end()
 
-    def cancel(self) -> None:
+    def close(self) -> None:
         """Start no wave any more."""
+        self._is_closed = True
+        self._forget_next()
+
+    def _forget_next(self) -> None:
         if self._next is not None:
             self._next.cancel()
+            self._next = None
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         start = self._pacing.next_start(now, self._newcomers.steps)
         if start > now:
-            # Newcomers have come meanwhile.
+            # It is still time to rest, or newcomers have come meanwhile.
             self._next = loop.call_at(start, self._start)
             return
         self._is_wanted = False
@@ -138,15 +145,22 @@ class Waves:
                 line.outbox.start_wave()
                 pump.wake()
             else:
-                if (delta := deltas.get(base)) is None:
-                    delta = deltas[base] = self._codec.responses(base, PRESENCE_ENVELOPE)
+                try:
+                    if (delta := deltas.get(base)) is None:
+                        delta = deltas[base] = self._codec.responses(base, PRESENCE_ENVELOPE)
+                except Exception:
+                    # Our own mistake, and this stream's misfortune: where it comes again, the pump ends that one, and no other.
+                    log.exception("a change could not be encoded")
+                    line.outbox.owe_snapshot()
+                    pump.wake()
+                    continue
                 line.writing_since = now
                 self.writes += 1
                 pump.write(delta)
 
     def _end(self) -> None:
-        self.cancel()
-        self._next = self._tail = None
+        self._forget_next()
+        self._tail = None
         now = asyncio.get_running_loop().time()
         self._pacing.ended(self._started_at, now, self._newcomers.steps)
         if self._is_wanted:
