@@ -43,6 +43,7 @@ class World:
         self.limits = _limits(random)
         self.programs: list[Program] = []
         self.server: Server | None = None
+        self._ended: Server | None = None
         self.wall_offset = UNIX_SECONDS
         self.chunk_members = random.choice((1, 2, 3, 500))
         self.forget_seconds = random.choice((0.5, 5.0))
@@ -142,8 +143,8 @@ class World:
         self.network.listener = self.server
 
     def crash_server(self, notice: float) -> None:
-        """Kill the server. Its clients learn of it after so many seconds."""
-        if (server := self.server) is not None:
+        """Kill the server, unless it has just ended by itself. Its clients learn of it after so many seconds."""
+        if (server := self.server) is not None and server is not self._ended:
             self.note(f"server crashes, noticed after {notice}")
             self.observatory.count("crashes")
             self._end_server(server, is_planned=False)
@@ -314,7 +315,7 @@ class World:
 
     def _server_stopped(self) -> None:
         self.note("server has ended")
-        server = self.server
+        server = self._ended = self.server
         assert server is not None
         self.kernel.at(server.process.time() + 0.001, self._bury_server, server)
 
