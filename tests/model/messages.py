@@ -37,7 +37,8 @@ class Letter:
     acknowledged_by: set[str] = field(default_factory=set)
     got_by: Counter[str] = field(default_factory=Counter)
     concluded: str = ""
-    handed_over_at: float = 0.0
+    taken_at: float = 0.0
+    """When a server has first read it: the time in which it must be acknowledged begins here, not when it is first written to a reader."""
     was_handed_on: bool = False
     """True if the server was restarted since."""
 
@@ -53,14 +54,15 @@ class Ledger:
 
     # On the wire.
 
-    def asked(self, payload: bytes, incarnation: int) -> Letter:
+    def asked(self, payload: bytes, incarnation: int, now: float) -> Letter:
         """Note that a server reads a Send."""
         letter = self.letters[payload]
         letter.asked += 1
+        letter.taken_at = letter.taken_at or now
         letter.incarnation = incarnation
         return letter
 
-    def handed_over(self, delivery: pb.Delivery, recipient: bytes, now: float) -> None:
+    def handed_over(self, delivery: pb.Delivery, recipient: bytes) -> None:
         """Note that a server writes a Delivery."""
         checks = self._checks
         letter = self.letters.get(delivery.payload)
@@ -81,7 +83,6 @@ class Ledger:
             "P8", letter.outcome not in NOT_HANDED_OVER, "handed over after all: {!r}", delivery.payload
         )
         letter.delivery_id = delivery.delivery_id
-        letter.handed_over_at = letter.handed_over_at or now
 
     def acknowledged(self, delivery_id: int, program: str) -> None:
         """Note that a server reads an Ack of a program."""
@@ -142,7 +143,7 @@ class Ledger:
         """Tell whether the server that handed a message over still waits for its acknowledgement."""
         letter = self.letters[payload]
         is_settled = letter.outcome or letter.acknowledged_by or letter.was_handed_on
-        return not is_settled and now < letter.handed_over_at + self._ack_seconds - 1
+        return not is_settled and now < letter.taken_at + self._ack_seconds - 1
 
     # In the applications.
 

@@ -57,7 +57,7 @@ class StreamModel:
 
     # What the client says, as the server reads it.
 
-    def heard(self, request: pb.PresenceRequest) -> None:
+    def heard(self, request: pb.PresenceRequest, now: float) -> None:
         """Take in a request of a live stream."""
         session = self.session
         if session is None:
@@ -67,7 +67,7 @@ class StreamModel:
             case "select":
                 session.selection.asked.append((request.select.request_id, request.select.public_key))
             case "send":
-                letter = self._ledger.asked(request.send.payload, request.send.incarnation)
+                letter = self._ledger.asked(request.send.payload, request.send.incarnation, now)
                 session.letters[request.send.request_id] = letter
             case "ack":
                 session.pending.pop(request.ack.delivery_id, None)
@@ -93,7 +93,7 @@ class StreamModel:
         if held is not None and digest_of(held) == resume.digest:
             self.epoch, self.revision, self._members = resume.epoch, resume.revision, dict(held)
 
-    def told(self, response: pb.PresenceResponse, now: float) -> None:
+    def told(self, response: pb.PresenceResponse) -> None:
         """Take in anything after the Welcome."""
         checks, kind = self.checks, response.WhichOneof("response")
         if self._is_replaced:
@@ -123,7 +123,7 @@ class StreamModel:
             case "send_result":
                 self._result(response.send_result, self.session)
             case "delivery":
-                self._delivery(response.delivery, self.session, now)
+                self._delivery(response.delivery, self.session)
             case "draining":
                 pass
             case _:
@@ -238,9 +238,9 @@ class StreamModel:
         if self.lobby is not None:
             self._ledger.answered(letter, result.outcome, result.revision, self.lobby, self.epoch)
 
-    def _delivery(self, delivery: pb.Delivery, session: SessionModel, now: float) -> None:
+    def _delivery(self, delivery: pb.Delivery, session: SessionModel) -> None:
         checks = self.checks
         checks.that("P8", delivery.delivery_id not in self._handed_over, "handed over twice on one stream")
         self._handed_over.add(delivery.delivery_id)
         session.pending[delivery.delivery_id] = delivery.payload
-        self._ledger.handed_over(delivery, session.key, now)
+        self._ledger.handed_over(delivery, session.key)

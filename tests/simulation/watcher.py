@@ -97,7 +97,7 @@ class Watcher:
             self._observatory.checks.that("P1", kind == "delta", "a watcher is told {}", kind)
             told.delta.CopyFrom(response.delta)
         self._observatory.count("told to watchers")
-        self.model.told(told, self._process.time())
+        self.model.told(told)
 
     async def _rest(self) -> None:
         future = self._process.create_future()

@@ -220,13 +220,13 @@ class StreamWitness(Witness):
                 model.is_proved = True
             case "send":
                 self._all.sends.append(life.heard_at)
-                model.heard(request)
+                model.heard(request, life.heard_at)
             case "heartbeat":
                 if request.heartbeat.echo and request.heartbeat.echo == life.nonce:
                     life.unechoed_since = None
-                model.heard(request)
+                model.heard(request, life.heard_at)
             case _:
-                model.heard(request)
+                model.heard(request, life.heard_at)
 
     def _was_replaced(self) -> bool:
         session, welcome, lobby = self.model.session, self.model.welcome, self.model.lobby
@@ -245,11 +245,11 @@ class StreamWitness(Witness):
             case "heartbeat":
                 if self.life.unechoed_since is None:
                     self.life.nonce, self.life.unechoed_since = response.heartbeat.nonce, self._all.now()
-                self.model.told(response, self._all.now())
+                self.model.told(response)
             case kind:
                 if kind in ("delivery", "snapshot", "delta"):
                     self._all.count({"delivery": "deliveries", "snapshot": "snapshots"}.get(kind, "deltas"))
-                self.model.told(response, self._all.now())
+                self.model.told(response)
 
     def stuck(self, *, is_stuck: bool) -> None:
         self.life.stuck_since = self._all.now() if is_stuck else None
