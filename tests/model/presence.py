@@ -3,6 +3,7 @@
     what was seen                                   what follows
     the stream is lost                              suspect at once (gone at once if the grace is 0)
     nothing heard for a lease                       suspect then, and not before
+    something comes when the lease is over          the same, until the server has read it
     a write stuck for a lease                       the same: the client doesn't read
     heartbeats not echoed for two leases            the same
     rules broken                                    suspect, as soon as the server has heard enough
@@ -48,6 +49,7 @@ class Life:
     """The signs of life on one stream: when something came to the server's host, and when the server read it.
 
     `is_unruly` tells that its client breaks the rules: the server may throw it out when it hears from it, or when it doesn't read.
+    `has_missed` tells that the lease had run out when something came, which the server has not read yet.
     """
 
     arrived_at: float
@@ -58,6 +60,17 @@ class Life:
     ended_at: float | None = None
     is_reading: bool = True
     is_unruly: bool = False
+    has_missed: bool = False
+
+    def arrived(self, times: Times, now: float) -> None:
+        """Note that something has come to the server's host: a lease that had run out by then was missed all the same."""
+        self.has_missed = self.has_missed or now >= self.arrived_at + times.lease
+        self.arrived_at = now
+
+    def heard(self, now: float) -> None:
+        """Note that the server has read something: from now on it knows better."""
+        self.heard_at = now
+        self.has_missed = False
 
     def silent_at(self, times: Times, since: float) -> float:
         """Tell when it must be taken for dead, if it was heard last at `since`."""
@@ -155,7 +168,9 @@ class PresenceModel:
             for began, ended in self.stalls
         ):
             return False
-        return all(life.silent_at(self.times, life.arrived_at) <= now + 0.05 for life in one.lives)
+        return all(
+            life.has_missed or life.silent_at(self.times, life.arrived_at) <= now + 0.05 for life in one.lives
+        )
 
     # What is due.
 

@@ -49,3 +49,20 @@ def test_who_breaks_the_rules_and_is_silent_has_a_lease_like_anybody() -> None:
         assert suspected(life, 5.8, []) == []
         # It is over, but the server has not listened for a round of heartbeats.
         assert suspected(life, 5.8, STALL) == WELL
+
+
+def test_who_is_heard_of_when_the_lease_is_over_may_be_suspect_until_that_is_read() -> None:
+    life = Life(1.0, 1.0)
+    life.arrived(TIMES, 5.9)
+    life.arrived(TIMES, 5.9)
+    assert suspected(life, 5.9, []) == []
+    # But not if it was the server that has not listened.
+    assert suspected(life, 5.9, [(4.5, 5.9)]) == WELL
+    life.heard(5.9)
+    assert suspected(life, 5.9, []) == WELL
+
+
+def test_who_is_heard_of_before_the_lease_is_over_is_not_suspect_though_that_is_not_read() -> None:
+    life = Life(1.0, 1.0)
+    life.arrived(TIMES, 5.7)
+    assert suspected(life, 5.9, []) == WELL

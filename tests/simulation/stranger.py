@@ -180,7 +180,7 @@ class StrangersWitness(StreamWitness):
         return False
 
     def heard(self, content: bytes) -> None:
-        self.life.heard_at = self._all.now()
+        self.life.heard(self._all.now())
         try:
             request = pb.PresenceRequest.FromString(content)
         except DecodeError:

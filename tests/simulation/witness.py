@@ -199,11 +199,11 @@ class StreamWitness(Witness):
         )
 
     def arrived(self) -> None:
-        self.life.arrived_at = self._all.now()
+        self.life.arrived(self._all.times, self._all.now())
 
     def heard(self, content: bytes) -> None:
         model, life = self.model, self.life
-        life.heard_at = self._all.now()
+        life.heard(self._all.now())
         if self._was_replaced():
             # Nobody listens to it any more.
             return
