@@ -11,7 +11,7 @@
     a resume, or heard again                        online, in the same incarnation
     Leave                                           gone at once
     a planned restart                               suspect, and kept for the longer of lease and grace
-    while draining                                  nobody is suspect or gone because their stream ended
+    while draining                                  nobody is suspect because their stream ended, or gone but by Leave
 
 When the server itself was stalled, what falls due is put off by a round of heartbeats, and a grace by as long as the stall was.
 What "not before" and "at once" mean to a machine is `SLACK_SECONDS`.
@@ -140,11 +140,11 @@ class PresenceModel:
         if one.session.has_left:
             return
         if one.is_online:
-            # Without a grace, whoever is silent is gone at once, also while the server drains.
-            may = self.times.grace == 0 and self._may_suspect(one, now)
-            checks.that(
-                "P10" if self.draining_since is not None else "P5", may, "gone without having been suspect"
-            )
+            # Without a grace, a loss is a leave, but who is silent while the server drains is kept for its successor.
+            is_draining = self.draining_since is not None
+            may_suspect = self._is_lost(one) if is_draining else self._may_suspect(one, now)
+            may = self.times.grace == 0 and may_suspect
+            checks.that("P10" if is_draining else "P5", may, "gone without having been suspect")
         elif self.draining_since is not None:
             checks.that("P10", False, "gone while the server drains")
         else:
@@ -155,10 +155,13 @@ class PresenceModel:
             promise = "P10" if one.kept_until > one.since + self.times.grace else "P6"
             checks.that(promise, early <= SLACK_SECONDS, "gone {:.2f} s before the grace had ended", early)
 
-    def _may_suspect(self, one: Presence, now: float) -> bool:
+    def _is_lost(self, one: Presence) -> bool:
         # What was lost before the server began to drain may still become known.
         until = float("inf") if self.draining_since is None else self.draining_since + 0.01
-        if any(life.ended_at is not None and life.ended_at <= until for life in one.lives):
+        return any(life.ended_at is not None and life.ended_at <= until for life in one.lives)
+
+    def _may_suspect(self, one: Presence, now: float) -> bool:
+        if self._is_lost(one):
             return True
         if any(_may_be_thrown_out(life, now) for life in one.lives):
             return True

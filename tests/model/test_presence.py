@@ -66,3 +66,24 @@ def test_who_is_heard_of_before_the_lease_is_over_is_not_suspect_though_that_is_
     life = Life(1.0, 1.0)
     life.arrived(TIMES, 5.7)
     assert suspected(life, 5.9, []) == WELL
+
+
+def gone_without_a_grace(life: Life, now: float, draining_since: float | None) -> list[tuple[str, str]]:
+    """Let the session be gone on a server without a grace, and tell which promises that breaks."""
+    model, checks = model_of(life, [])
+    model.times = Times(heartbeat=2.0, lease=4.8, grace=0.0)
+    model.draining_since = draining_since
+    model.gone(SESSION, now)
+    return checks.broken
+
+
+def test_who_is_silent_is_gone_without_a_grace_but_not_while_the_server_drains() -> None:
+    assert gone_without_a_grace(Life(1.0, 1.0), 5.8, None) == []
+    assert gone_without_a_grace(Life(1.0, 1.0), 5.8, 3.0) == [("P10", "gone without having been suspect")]
+
+
+def test_who_was_lost_before_the_server_drains_may_be_gone_without_a_grace() -> None:
+    assert gone_without_a_grace(Life(1.0, 1.0, ended_at=2.9), 3.0, 3.0) == []
+    assert gone_without_a_grace(Life(1.0, 1.0, ended_at=3.1), 3.2, 3.0) == [
+        ("P10", "gone without having been suspect")
+    ]

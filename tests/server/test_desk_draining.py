@@ -1,5 +1,6 @@
 """What a stopping server tells its clients, and what it hands on to its successor."""
 
+from adsum.contract.limits import Limits
 from adsum.contract.reasons import Reason
 from adsum.server.member import DepartureReason, Liveness
 from adsum.server.memory_store import MemoryStore
@@ -67,6 +68,26 @@ def test_nobody_who_moves_away_from_a_draining_server_is_shown_as_lost() -> None
     room.lose(ada)
     room.wait(LIMITS.grace_seconds + 1)
     assert room.present == {ADA: ONLINE, BOB: ONLINE}
+
+
+def test_who_falls_silent_while_the_server_drains_is_kept_for_the_successor_without_a_grace_too() -> None:
+    room = Room(Limits(grace_seconds=0))
+    ada = room.join("ada")
+    room.perform(room.desk.drain(30))
+    room.wait(room.limits.lease_seconds + 1)
+    assert room.present == {ADA: SUSPECT}
+    successor = successor_of(room, [ada])
+    assert successor.resume(ada) is None
+    assert all(change.member is not None for change in [*room.changes, *successor.changes])
+
+
+def test_who_breaks_the_rules_while_the_server_drains_is_kept_without_a_grace_too() -> None:
+    room = Room(Limits(grace_seconds=0))
+    ada = room.join("ada")
+    room.perform(room.desk.drain(30))
+    room.perform(room.desk.eject(ada.line, Reason.TOO_MANY_ERRORS, room.now))
+    room.wait(1)
+    assert room.present == {ADA: SUSPECT}
 
 
 def test_leave_is_a_leave_while_draining_too() -> None:

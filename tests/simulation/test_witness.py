@@ -1,4 +1,6 @@
-"""What was handed over and not acknowledged is missed after a resume as long as the server still waits for it, and no longer."""
+"""What counts as a sign of life, and for how long an unacknowledged message is missed after a resume."""
+
+import pytest
 
 from adsum.v1 import presence_pb2 as pb
 from tests.model.messages import Letter
@@ -52,3 +54,17 @@ def test_what_was_not_acknowledged_and_is_not_handed_over_again_is_missed() -> N
 
 def test_what_a_slow_reader_was_handed_when_its_time_was_up_is_not_missed() -> None:
     assert Conversation().missed(handed_over_after=ACK_SECONDS + 0.1) == []
+
+
+@pytest.mark.parametrize("drains", [False, True])
+def test_who_asks_to_resume_shows_life_unless_the_server_lets_nobody_in(drains: bool) -> None:
+    checks = Checks()
+    all_ = Observatory(checks, Times(heartbeat=1.0, lease=2.4, grace=15.0), ["den"], lambda: 3.0, 10.0)
+    presence = all_.presence["den"]
+    presence.joined(SessionModel(ANN[:16], ANN, SelectionModel(checks)), 1.0, None)
+    if drains:
+        all_.drains()
+    stream = StreamWitness(all_, "p0d0.1")
+    hello = pb.Hello(lobby="den", public_key=ANN, resume=pb.Resume(session_id=ANN[:16]))
+    stream.heard(pb.PresenceRequest(hello=hello).SerializeToString())
+    assert presence.sessions[ANN[:16]].lives == ([] if drains else [stream.life])

@@ -211,10 +211,10 @@ class StreamWitness(Witness):
         match request.WhichOneof("request"):
             case "hello":
                 model.hello = request.hello
-                presence = self._all.presence[request.hello.lobby].sessions.get(
-                    request.hello.resume.session_id
-                )
-                if presence is not None:
+                presences = self._all.presence[request.hello.lobby]
+                presence = presences.sessions.get(request.hello.resume.session_id)
+                # A server that drains lets nobody in: such a stream never carries the session, and is no sign of its life.
+                if presence is not None and presences.draining_since is None:
                     presence.lives.append(life)
             case "proof":
                 model.is_proved = True

@@ -465,7 +465,8 @@ class Desk:
         if seat.session.liveness is Liveness.SUSPECT:
             return []
         seat.session = replace(seat.session, liveness=Liveness.SUSPECT)
-        if self._limits.grace_seconds == 0:
+        # While draining no grace ends, not even one of nothing: the successor takes over.
+        if self._limits.grace_seconds == 0 and not self._draining:
             return self._give_up(seat, now)
         self._timers.set((_Due.GRACE, seat), now + self._limits.grace_seconds)
         return [Put(seat.session, sets_profile=False)]
