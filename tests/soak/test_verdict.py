@@ -10,6 +10,7 @@ from tests.soak.report import report
 from tests.soak.verdict import (
     CLOSED_LATER,
     NOTHING_LEFT,
+    RESULTS_KEPT,
     SAME_AT_ROLL_CALLS,
     excesses,
     judge_count,
@@ -166,9 +167,11 @@ def test_load_that_becomes_less_is_a_fault_because_a_leak_could_hide_behind_it()
     assert len(unsteady(_record(*falling), 0.0)) == 1
 
 
-def test_more_than_a_bound_allows_is_a_fault_at_once() -> None:
-    figures = {"members": 10, "lobbies": 1, "records": 20, "uncollectable": 0}
-    within = _sample("churn", **figures | {"first_incarnations": 10})
-    beyond = _sample("churn", **figures | {"first_incarnations": 11})
+@pytest.mark.parametrize(("figure", "most"), [("first_incarnations", 10), ("results", 2 * RESULTS_KEPT)])
+def test_more_than_a_bound_allows_is_a_fault_at_once(figure: str, most: int) -> None:
+    figures = {"members": 10, "lobbies": 1, "records": 20, "uncollectable": 0, "seats": 2}
+    figures |= {"first_incarnations": 0, "results": 0}
+    within = _sample("churn", **figures | {figure: most})
+    beyond = _sample("churn", **figures | {figure: most + 1})
     assert excesses(_record(within)) == []
     assert len(excesses(_record(within, beyond))) == 1

@@ -12,6 +12,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from adsum.contract.limits import Limits
 from tests.soak.plan import Plan
 from tests.soak.record import Record, lost
 from tests.soak.slope import Slope, theil_sen
@@ -22,7 +23,7 @@ UNSTEADY_PART = 0.1
 COUNTS = (
     *("tasks", "fds", "threads", "loop_timers", "timers", "timer_heap", "tombstones", "graves"),
     *("first_incarnations", "records", "lobbies", "shelves", "streams", "seats", "keys", "lines"),
-    *("mail", "parcels", "results", "effects", "addresses", "waiting", "objects", "uncollectable"),
+    *("mail", "parcels", "effects", "addresses", "waiting", "objects", "uncollectable"),
 )
 MEMORY = ("rss_bytes", "heap_bytes", "blocks")
 """`heap_bytes` is what malloc has given out; `blocks` are Python's own small pieces of memory."""
@@ -33,6 +34,7 @@ NOTHING_LEFT = (
     *("streams", "seats", "keys", "lines", "lobbies", "shelves", "timers", "tombstones", "members"),
     *("parcels", "mail", "effects", "waiting", "watchers", "writes", "pins"),
 )
+RESULTS_KEPT = Limits().results_kept
 HOUR = 3600.0
 
 
@@ -106,6 +108,8 @@ def excesses(record: Record) -> list[str]:
             "first_incarnations": steady["members"],
             # Encoded records are thinned out when they are more.
             "records": 2 * steady["members"] + 65 * steady["lobbies"] + 1,
+            # Of its last messages each session keeps the results. Those who stay for an hour have more and more of them, up to this.
+            "results": RESULTS_KEPT * steady["seats"],
             "uncollectable": 0,
         }
         faults += [
