@@ -106,11 +106,17 @@ class Paper:
                 await self._news.wait()
 
 
-async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hub: Hub) -> None:
+async def enter_with_paper(hub: Hub) -> tuple[Stream, Paper]:
+    """Let Ann in, and wait until she has the list."""
     ann, paper = await enter(hub, ADA), Paper()
     ann.pump = Pump(paper, ann)
     ann.wake()
     await paper.sees("snapshot")
+    return ann, paper
+
+
+async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hub: Hub) -> None:
+    ann, paper = await enter_with_paper(hub)
     paper.reads = False
     await hub.receive(ann, UpdateProfile(1, ProfileClaim("away", 0, "", ())))
     await paper.sees("delta")
@@ -126,6 +132,7 @@ async def test_observer_who_comes_while_a_wave_is_under_way_has_the_list_soon(hu
     await hub.admit(observer, Proof(b""))
     # Nothing changes any more, so nothing else would start another wave.
     await seen.sees("snapshot")
+    assert ann.pump is not None
     ann.pump.close()
 
 
@@ -153,10 +160,7 @@ async def test_challenge_that_is_stuck_makes_its_stream_a_stuck_one(hub: Hub) ->
 async def test_change_that_can_not_be_encoded_ends_no_waves(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, paper = await enter(hub, ADA), Paper()
-    ann.pump = Pump(paper, ann)
-    ann.wake()
-    await paper.sees("snapshot")
+    ann, paper = await enter_with_paper(hub)
     place = hub.find(LOBBY)
     assert place is not None
     encode = place.codec._encode_delta
@@ -177,10 +181,7 @@ async def test_change_that_can_not_be_encoded_ends_no_waves(
 
 
 async def test_closed_waves_start_no_more(hub: Hub) -> None:
-    ann, paper = await enter(hub, ADA), Paper()
-    ann.pump = Pump(paper, ann)
-    ann.wake()
-    await paper.sees("snapshot")
+    ann, paper = await enter_with_paper(hub)
     place = hub.find(LOBBY)
     assert place is not None
     place.waves.close()

@@ -1,5 +1,8 @@
 """What a stream is owed, and in which order it gets it."""
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -405,7 +408,9 @@ def test_selected_is_compared_in_the_delta_that_a_resumed_stream_gets_first() ->
 # Any order
 
 STEPS = st.lists(
-    st.sampled_from(["come", "doubt", "go", "wave", "mail", "beat", "select", "snapshot", "take", "drain"]),
+    st.sampled_from(
+        ["come", "doubt", "go", "wave", "mail", "beat", "select", "snapshot", "take", "drain", "direct"]
+    ),
     max_size=40,
 )
 
@@ -455,6 +460,10 @@ def test_whatever_happens_nothing_is_told_ahead_of_the_list_or_out_of_order(step
                 scene.outbox.post_heartbeat()
             case "snapshot":
                 scene.outbox.owe_snapshot()
+            case "direct":
+                base = scene.outbox.take_delta(scene.lobby.floor, scene.lobby.revision)
+                if base is not None:
+                    check(DeltaOwed(base))
             case "take":
                 if (owed := scene.outbox.take(scene.lobby)) is not None:
                     check(owed)
@@ -474,3 +483,46 @@ def test_profile_of_the_selected_may_change_without_a_word() -> None:
     scene.lobby.apply(Change(LOBBY, EPOCH, 3, CLEO, bytes(16), after), 0.0)
     scene.outbox.start_wave()
     assert scene.take() == [DeltaOwed(2)]
+
+
+def test_delta_that_is_all_that_is_owed_is_taken_directly() -> None:
+    scene = Scene()
+    assert scene.outbox.take_delta(scene.lobby.floor, scene.lobby.revision) is None
+    scene.come("bob")
+    assert scene.outbox.take_delta(scene.lobby.floor, scene.lobby.revision) == 1
+    scene.outbox.start_wave()
+    assert scene.take() == []
+
+
+OWING: dict[str, Callable[[Scene], object]] = {
+    "mail": lambda scene: scene.outbox.post(result(1)),
+    "heartbeat": lambda scene: scene.outbox.post_heartbeat(),
+    "snapshot": lambda scene: scene.outbox.owe_snapshot(),
+    "welcome": lambda scene: scene.outbox.welcome(WELCOME, 1),
+    "answer": lambda scene: scene.select("ada"),
+    "selection": lambda scene: scene.selected("ada"),
+}
+
+
+@pytest.mark.parametrize("owe", OWING.values(), ids=OWING)
+def test_delta_is_not_taken_directly_where_more_is_owed(owe: Callable[[Scene], object]) -> None:
+    scene = Scene()
+    owe(scene)
+    scene.come("bob")
+    assert scene.outbox.take_delta(scene.lobby.floor, scene.lobby.revision) is None
+
+
+def test_who_stands_below_the_floor_is_owed_no_delta() -> None:
+    assert Scene().outbox.take_delta(2, 3) is None
+
+
+def test_end_of_a_selection_is_told_before_the_next_delta() -> None:
+    scene = Scene()
+    scene.come("bob")
+    scene.selected("bob")
+    scene.go("bob")
+    scene.outbox.start_wave()
+    assert isinstance(scene.outbox.take(scene.lobby), DeltaOwed)
+    scene.come("cleo")
+    assert scene.outbox.take_delta(scene.lobby.floor, scene.lobby.revision) is None
+    assert isinstance(scene.outbox.take(scene.lobby), SelectionUpdate)

@@ -160,3 +160,33 @@ async def test_headers_are_finished_even_if_the_pump_is_closed(opening: Desk) ->
     await opening.pump.opened()
     assert opening.paper.has_headers
     assert opening.paper.written == []
+
+
+async def test_what_a_wave_hands_over_is_written_and_nothing_else_is_looked_for(desk: Desk) -> None:
+    desk.owed = [b"not asked for"]
+    desk.notes.clear()
+    assert desk.pump.is_idle
+    desk.pump.write([b"1", b"2"])
+    assert not desk.pump.is_idle
+    await desk.paper.complete()
+    await desk.paper.complete()
+    assert desk.paper.written == [b"1", b"2"]
+    assert desk.pump.is_idle
+    # The first is noted by the wave.
+    assert desk.notes == [False, True, False]
+
+
+async def test_what_is_owed_while_a_wave_is_written_follows_it(desk: Desk) -> None:
+    desk.pump.write([b"1"])
+    desk.owed = [b"2"]
+    desk.pump.wake()
+    await desk.paper.complete()
+    assert desk.paper.written == [b"1", b"2"]
+
+
+async def test_closed_or_lost_stream_is_never_idle(desk: Desk, opening: Desk) -> None:
+    assert not opening.pump.is_idle
+    desk.pump.close()
+    assert not desk.pump.is_idle
+    await opening.paper.fail(UsageError("RPC already finished."))
+    assert not opening.pump.is_idle

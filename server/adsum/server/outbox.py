@@ -111,8 +111,8 @@ class Outbox:
             or self.selection is not None
             or self._mail
             or self._beat
+            # A welcome that waits, too; and what else may be next tells of a selection.
             or self._follow
-            or self._next is not None
         ):
             return None
         self.sent = revision
